@@ -1,0 +1,3 @@
+"""Penstroke: train, test, explain, ship and serve classifiers of small images, handwritten digits first."""
+
+__version__ = "0.1.0"
