@@ -1,0 +1,6 @@
+"""``python -m penstroke`` is the command ``penstroke``."""
+
+from penstroke.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""How the command line speaks: results on stdout, progress and warnings on stderr, JSON when asked."""
+
+import json
+import sys
+import traceback
+from typing import Any
+
+from penstroke.errors import PenstrokeError
+
+
+def say(text: str) -> None:
+    """Print a line of the result."""
+    print(text)
+
+
+def say_json(value: Any) -> None:
+    """Print the result as one JSON value."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def warn(text: str) -> None:
+    """Say something aloud that is no result."""
+    print(f"note: {text}", file=sys.stderr, flush=True)
+
+
+def print_error(fault: PenstrokeError, as_json: bool) -> None:
+    """Print an error: what is wrong, and on a second line what to do about it."""
+    if as_json:
+        say_json({"error": {"kind": fault.kind, "message": fault.message, "remedy": fault.remedy}})
+        return
+    print(f"penstroke: {fault.message}", file=sys.stderr)
+    if fault.remedy:
+        print(f"  {fault.remedy}", file=sys.stderr)
+
+
+def print_bug(fault: Exception, as_json: bool) -> None:
+    """Print an unforeseen error, with all that is needed to report it."""
+    if as_json:
+        remedy = "This is a bug of Penstroke: please report it with the command that you ran."
+        say_json({"error": {"kind": "bug", "message": f"{type(fault).__name__}: {fault}", "remedy": remedy}})
+    traceback.print_exception(fault)
+    print("penstroke: this is a bug of Penstroke; please report it with the lines above.", file=sys.stderr)
+
+
+def percent(share: float) -> str:
+    """Return a share of 0..1 as per cent."""
+    return f"{100 * share:.2f} %"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Return rows as aligned text: the first column to the left, the others to the right."""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,312 @@
+"""A user's own folder as a dataset: one folder of pictures for each class, or IDX files.
+
+Pictures may stand in ``train/<class>/`` and ``test/<class>/``, or in ``<class>/``; in the latter case, and
+where IDX files have no test part, a fifth of each class is carved off as one. This file fetches nothing.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from penstroke.data.catalog import DatasetCard
+from penstroke.data.idx import Array, read_idx
+from penstroke.data.split import Dataset, Split, carve
+from penstroke.errors import DataError
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+MAX_PIXELS = 50_000_000
+MAX_SIDE = 256
+TEST_SHARE = 0.2
+_CARVED = f"no test part was given: {TEST_SHARE:.0%} of each class was carved off as one (seed 0)"
+_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
+_IDX_NAME = re.compile(r"(?:.*-)?(train|t10k|test)-(images|labels)(?:[-.]idx\d-[a-z]+)?(?:\.idx)?(?:\.gz)?")
+
+_Pictures = list[tuple[Path, int]]
+"""Paths, each with its label."""
+
+
+def read_folder(folder: Path) -> Dataset:
+    """Read a folder with one folder of pictures per class, or with IDX files.
+
+    Raises:
+        DataError: it is neither, or something in it cannot be used; what, and what to do about it.
+    """
+    try:
+        idx = [path for path in folder.iterdir() if path.is_file() and _IDX_NAME.fullmatch(path.name)]
+    except OSError as fault:
+        reason = os.strerror(fault.errno) if fault.errno else str(fault)
+        raise DataError(f"The folder {folder} cannot be read: {reason}.", "Check the path.") from fault
+    return _read_idx_folder(folder, idx) if idx else _read_class_folders(folder)
+
+
+def _own_card(folder: Path, train: Split, picture_rule: str) -> DatasetCard:
+    _, channels, height, width = train.images.shape
+    name = folder.resolve().name
+    return DatasetCard(
+        name=name,
+        title=f"the folder {name}",
+        classes=train.classes,
+        image_shape=(channels, height, width),
+        mean=None,
+        std=None,
+        files=(),
+        mirrors=(),
+        licence="not stated (a folder of the user's own)",
+        citation="",
+        homepage="",
+        picture_rule=picture_rule,
+    )
+
+
+def _with_carved_test(folder: Path, whole: Split, picture_rule: str, notes: Iterable[str]) -> Dataset:
+    train, test = carve(whole, TEST_SHARE, seed=0)
+    return Dataset(
+        _own_card(folder, train, picture_rule),
+        train,
+        lambda: replace(test, name="test"),
+        requested=str(folder),
+        notes=(*notes, _CARVED),
+    )
+
+
+# ---- IDX files
+
+
+def _read_idx_folder(folder: Path, paths: list[Path]) -> Dataset:
+    """Classes are the digits from 0 to the largest training label; mapped where the file is not gzipped."""
+    found = _idx_parts(folder, paths)
+    images = read_idx_images(found["train", "images"])
+    labels = read_idx_labels(found["train", "labels"])
+    classes = tuple(str(label) for label in range(int(labels.max(initial=0)) + 1))
+    train = Split(images, labels_tensor(labels), classes, "train")
+    rule = "digit" if tuple(train.images.shape[1:]) == (1, 28, 28) else "letterbox"
+    if ("test", "images") not in found:
+        return _with_carved_test(folder, train, rule, ())
+
+    def load_test() -> Split:
+        test_labels = labels_tensor(read_idx_labels(found["test", "labels"]))
+        return Split(read_idx_images(found["test", "images"]), test_labels, classes, "test")
+
+    return Dataset(_own_card(folder, train, rule), train, load_test, requested=str(folder))
+
+
+def _idx_parts(folder: Path, paths: list[Path]) -> dict[tuple[str, str], Path]:
+    """Return the file of each (part, kind); a plain one goes before a gzipped one of the same name."""
+    found: dict[tuple[str, str], Path] = {}
+    for path in sorted(paths, key=lambda path: (path.suffix == ".gz", path.name)):
+        match = _IDX_NAME.fullmatch(path.name)
+        assert match
+        key = ("train" if match[1] == "train" else "test", match[2])
+        other = found.setdefault(key, path)
+        if other.name.removesuffix(".gz") != path.name.removesuffix(".gz"):
+            raise DataError(
+                f"{folder} has two files of {key[0]} {key[1]}: {other.name} and {path.name}.",
+                "Keep one dataset in one folder.",
+            )
+    parts = {part for part, _ in found}
+    missing = [f"{part}-{kind}" for part in sorted(parts | {"train"}) for kind in ("images", "labels")]
+    missing = [name for name in missing if tuple(name.split("-")) not in found]
+    if missing:
+        raise DataError(
+            f"{folder} has IDX files, but none of {', '.join(missing)}.", "Images and labels go together."
+        )
+    return found
+
+
+def read_idx_images(source: Path | bytes) -> torch.Tensor:
+    """Return the images of an IDX file, uint8 [N, C, H, W], from [N, H, W] or [N, C, H, W], C 1 or 3."""
+    array = read_idx(source, mmap=True)
+    if array.ndim == 3:
+        array = array[:, None]
+    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[1] not in (1, 3):
+        raise _unfit(source, array, "uint8 [N, H, W] or [N, C, H, W] with 1 or 3 channels")
+    return torch.from_numpy(array)
+
+
+def read_idx_labels(source: Path | bytes) -> Array:
+    """Return the labels of an IDX file, whole numbers [N]; from [N], or the first column of [N, columns]."""
+    array = read_idx(source)
+    if array.ndim == 2 and array.shape[1]:
+        array = array[:, 0]
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise _unfit(source, array, "whole numbers [N] or [N, columns]")
+    return array
+
+
+def labels_tensor(labels: Array) -> torch.Tensor:
+    """Return ``labels`` as an int64 tensor [N]."""
+    return torch.from_numpy(labels.astype(np.int64))
+
+
+def _unfit(source: Path | bytes, array: Array, rule: str) -> DataError:
+    name = "The IDX data" if isinstance(source, bytes) else source
+    return DataError(f"{name} holds {array.dtype} {list(array.shape)}; it must be {rule}.", "Check the file.")
+
+
+# ---- one folder per class
+
+
+def _read_class_folders(folder: Path) -> Dataset:
+    top = _subfolders(folder)
+    parted = any(path.name == "train" for path in top) and bool(_subfolders(folder / "train"))
+    source = folder / "train" if parted else folder
+    classes = tuple(path.name for path in _subfolders(source))
+    if len(classes) < 2:
+        has = f"one class, {classes[0]!r}" if classes else "no folders of classes and no IDX files"
+        raise DataError(
+            f"{source} has {has}; it must have a folder for each of at least two classes.",
+            "Make a folder for each class and put its pictures into it, as in cats/1.png and dogs/1.png.",
+        )
+    pictures, notes = _list_pictures(source, classes)
+    size, resized = _common_size([path for path, _ in pictures])
+    if resized:
+        notes.append(
+            f"{resized} of {len(pictures)} pictures are not {size[0]}x{size[1]}, the size of most (at most "
+            f"{MAX_SIDE} a side): they were fitted into it, with bars in the colour of their border"
+        )
+    train = _decode(pictures, classes, size, channels=None, name="train")
+    if not parted or not any(path.name == "test" for path in top):
+        return _with_carved_test(folder, train, "letterbox", notes)
+    notes += [f"{path.name}/ was passed over" for path in top if path.name not in ("train", "test")]
+    channels = train.images.shape[1]
+
+    def load_test() -> Split:
+        listed, _ = _list_pictures(folder / "test", classes)
+        return _decode(listed, classes, size, channels, "test")
+
+    return Dataset(
+        _own_card(folder, train, "letterbox"), train, load_test, requested=str(folder), notes=tuple(notes)
+    )
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    """Return the folders in ``folder`` but hidden ones, 2 before 10."""
+    names = (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
+    return sorted(names, key=lambda path: _natural(path.name))
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    pieces = re.findall(r"[0-9]+|[^0-9]+", name)
+    return [(0, int(piece), piece) if piece.isdigit() else (1, 0, piece) for piece in pieces]
+
+
+def _list_pictures(source: Path, classes: tuple[str, ...]) -> tuple[_Pictures, list[str]]:
+    """Return the pictures of each class with their labels, and what was passed over."""
+    foreign = [path.name for path in _subfolders(source) if path.name not in classes]
+    if foreign:
+        raise DataError(f"{source} has classes that train has not: {_few(foreign)}.", "Use the same classes.")
+    pictures: _Pictures = []
+    others, empty = [], []
+    for label, name in enumerate(classes):
+        entries = sorted((source / name).iterdir()) if (source / name).is_dir() else []
+        entries = [path for path in entries if not path.name.startswith(".")]
+        mine = [path for path in entries if path.is_file() and path.suffix.lower() in SUFFIXES]
+        others += [f"{name}/{path.name}" for path in entries if path not in set(mine)]
+        if not mine:
+            empty.append(name)
+        pictures += [(path, label) for path in mine]
+    if empty:
+        raise DataError(
+            f"Classes without pictures in {source}: {_few(empty)}; each must have at least one.",
+            f"Add pictures ({', '.join(SUFFIXES)}), or remove the folders.",
+        )
+    return pictures, [f"passed over, being no pictures: {_few(others)}"] if others else []
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
+
+
+def _common_size(paths: list[Path]) -> tuple[tuple[int, int], int]:
+    """Return the (width, height) to bring all pictures to, and how many have another."""
+    sizes = Counter(_for_all(paths, _size_of))
+    width, height = sizes.most_common(1)[0][0]
+    shrink = min(1.0, MAX_SIDE / max(width, height))
+    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+    return size, len(paths) - sizes[size]
+
+
+def _decode(
+    pictures: _Pictures, classes: tuple[str, ...], size: tuple[int, int], channels: int | None, name: str
+) -> Split:
+    """Read all pictures at ``size``; grey if ``channels`` is 1, or if it is None and all of them are grey."""
+    arrays = _for_all([path for path, _ in pictures], lambda path: _pixels_of(path, size))
+    if channels is None:
+        channels = 3 if any(array.ndim == 3 for array in arrays) else 1
+    images = np.empty((len(arrays), channels, size[1], size[0]), np.uint8)
+    for image, array in zip(images, arrays, strict=True):
+        if channels == 1 and array.ndim == 3:
+            image[0] = np.asarray(Image.fromarray(array).convert("L"))
+        else:
+            image[:] = array.transpose(2, 0, 1) if array.ndim == 3 else array
+    labels = torch.tensor([label for _, label in pictures])
+    return Split(torch.from_numpy(images), labels, classes, name)
+
+
+def _for_all(paths: list[Path], action: Any) -> list[Any]:
+    """Return ``action`` of each path, in order, done by several threads; name the paths where it fails."""
+
+    def attempt(path: Path) -> tuple[Any, str | None]:
+        try:
+            return action(path), None
+        except Exception as fault:  # noqa: BLE001 - Pillow's decoders raise whatever a hostile file makes them
+            return None, f"{path} ({type(fault).__name__}: {fault})"
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        outcomes = list(pool.map(attempt, paths))
+    if broken := [fault for _, fault in outcomes if fault]:
+        raise DataError(
+            f"{len(broken)} of {len(paths)} pictures cannot be read: {_few(broken)}.",
+            "Repair or remove them.",
+        )
+    return [result for result, _ in outcomes]
+
+
+def _open(path: Path) -> Image.Image:
+    image = Image.open(path, formats=FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise ValueError(f"{image.width}x{image.height} is more than {MAX_PIXELS} pixels")
+    return image
+
+
+def _size_of(path: Path) -> tuple[int, int]:
+    with _open(path) as image:
+        sideways = image.getexif().get(0x0112) in _SIDEWAYS
+        return image.size[::-1] if sideways else image.size
+
+
+def _pixels_of(path: Path, size: tuple[int, int]) -> Array:
+    """Return the picture upright and fitted into ``size``: uint8 [H, W] if it is grey, else [H, W, 3]."""
+    with _open(path) as image:
+        if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8, not scale them
+            upright = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        else:
+            upright = ImageOps.exif_transpose(image)
+        if upright.has_transparency_data:  # seen as a viewer shows it: on white
+            seen = upright.convert("RGBA")
+            upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+        pixels = np.asarray(letterbox(upright.convert("RGB"), size))
+    grey = (pixels[..., :1] == pixels).all()
+    return pixels[..., 0] if grey else pixels
+
+
+def letterbox(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Fit an RGB picture into (width, height), its ratio kept, on the median colour of its border."""
+    if image.size == size:
+        return image
+    pixels = np.asarray(image)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    colour = tuple(int(value) for value in np.median(border, axis=0))
+    return ImageOps.pad(image, size, Image.Resampling.LANCZOS, color=colour)

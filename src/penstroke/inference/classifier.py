@@ -1,0 +1,125 @@
+"""The one road to inference: command line, Python, server and checks all ask a ``Classifier``."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from numpy import ndarray
+from torch import Tensor, nn
+
+from penstroke import runs
+from penstroke.errors import DataError, ModelError
+from penstroke.inference.reading import Reading
+from penstroke.models.files import Description, load_model
+from penstroke.models.forward import log_probabilities
+from penstroke.pictures import EmptyPicture, open_picture, prepare
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Answers for images."""
+
+    log_probabilities: Float[Tensor, "n classes"]
+    classes: tuple[str, ...]
+
+    @cached_property
+    def indices(self) -> Int64[Tensor, "n"]:
+        """Index of the likeliest class of each image."""
+        return self.log_probabilities.argmax(1)
+
+    @cached_property
+    def probabilities(self) -> Float[Tensor, "n classes"]:
+        """Probability of each class, for each image."""
+        return self.log_probabilities.exp()
+
+    @property
+    def labels(self) -> list[str]:
+        """Name of the likeliest class of each image."""
+        return [self.classes[index] for index in self.indices.tolist()]
+
+
+class Classifier:
+    """A trained network with the names of its classes.
+
+    Args:
+        model: takes raw images 0..255 and returns log-probabilities.
+        description: what the model is.
+        device: where it computes.
+    """
+
+    def __init__(
+        self, model: nn.Module, description: Description, device: torch.device = torch.device("cpu")
+    ) -> None:
+        self.model = model.to(device).eval()
+        self.description = description
+
+    @classmethod
+    def load(cls, place: str | Path | None = None, device: str = "cpu") -> "Classifier":
+        """Return the classifier of a run folder or a model file; without one, of the latest run.
+
+        Raises:
+            RunError: there is no such run, or it has no model.
+            ModelError: the model file is none of ours, or damaged.
+            UsageError: the device is not there.
+        """
+        from penstroke.runtime import choose_device
+
+        return cls(*load_model(model_file(place)), choose_device(device))
+
+    def log_probabilities(
+        self, images: UInt8[Tensor, "n c h w"], batch_size: int = 500
+    ) -> Float[Tensor, "n classes"]:
+        """Return log-probabilities for raw images, ``float32`` on the images' device.
+
+        Raises:
+            DataError: the images do not have the shape that the network takes.
+        """
+        wanted = self.description.image_shape
+        if images.ndim != 4 or tuple(images.shape[1:]) != wanted:
+            raise DataError(
+                f"The images have shape {list(images.shape)}, and the model takes [n, {', '.join(map(str, wanted))}].",
+                "Take the data or the pictures that the model was made for.",
+            )
+        return log_probabilities(self.model, images, batch_size)
+
+    def predict(self, images: UInt8[Tensor, "n c h w"]) -> Prediction:
+        """Return the answers for raw images with pixels in 0..255."""
+        return Prediction(self.log_probabilities(images), self.description.classes)
+
+    def read_symbol(self, picture: str | Path | UInt8[ndarray, "h w *c"]) -> Reading:
+        """Return the answer for a picture of one symbol, prepared as the model's pictures were.
+
+        Args:
+            picture: a file, or pixels: grey ``[h, w]`` or colour ``[h, w, 3]``.
+
+        Raises:
+            DataError: the file is no picture that can be read.
+        """
+        pixels = picture if isinstance(picture, ndarray) else open_picture(picture)
+        classes = self.description.classes
+        try:
+            image = prepare(pixels, self.description.picture_rule, self.description.image_shape)
+        except EmptyPicture as fault:
+            return Reading((), classes, fault.reason)
+        answer = self.predict(torch.from_numpy(image)[None])
+        return Reading(tuple(answer.probabilities[0].tolist()), classes)
+
+
+def model_file(place: str | Path | None) -> Path:
+    """Return the path of the model in a run folder, or of a model file, or of the latest run's model.
+
+    Raises:
+        RunError: there is no such run, or it has no model yet.
+        ModelError: there is no such file.
+    """
+    if place is None:
+        return runs.latest().model_path
+    path = Path(place)
+    if path.suffix == ".safetensors" or path.is_file():
+        return path
+    run = runs.open_run(path)
+    if not run.model_path.is_file():
+        raise ModelError(f"The run {path} has no model: it ended before one was written.", "Take another run.")
+    return run.model_path

@@ -1,0 +1,286 @@
+"""From a picture to its ink: how dark each pixel's pen stroke is, with paper, light and ruled lines taken away.
+
+The road: shrink, grey, polarity (which of dark and bright is the ink, and how wide its strokes are), light
+(divide by the local paper), rules (take away printed lines), mask (what is ink). Each stage is a pure function on
+arrays. This file does not know what is written, nor how many symbols there are.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from numpy import ndarray
+from PIL import Image
+from scipy import ndimage
+
+from penstroke.errors import DataError
+from penstroke.pictures.rules import remove_rules
+
+WORK_SIDE = 1000
+"""Longest side, in pixels, at which strokes are looked at; bigger pictures are shrunk to it first."""
+COARSE_PIXELS = 240 * 240
+LIGHT_PIXELS = 32 * 32
+STROKE_WORK = 8.0
+"""Widest stroke, in pixels, that still gains from more pixels: wider ones are shrunk to it."""
+
+Grey = Float[ndarray, "h w"]
+Mask = Bool[ndarray, "h w"]
+
+
+class EmptyPicture(DataError):
+    """A picture in which nothing is ink: a blank page, one solid colour, light and shadow alone."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"Nothing is written in the picture: {why}.",
+            "Give a picture in which a pen's strokes stand out from the paper.",
+        )
+
+
+@dataclass(frozen=True)
+class Ink:
+    """The ink of a picture, at working size.
+
+    Args:
+        level: float32 ``[h, w]``, 0 for paper, 1 for the pen's full strength.
+        mask: bool ``[h, w]``, where strokes are.
+        width: the usual width of a stroke in working pixels.
+        scale: working pixels per pixel of the picture.
+        noise: the paper's own spread of ``level`` (standard deviation).
+    """
+
+    level: Grey
+    mask: Mask
+    width: float
+    scale: float
+    noise: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One named step on the way, for eyes: ``image`` is uint8 ``[h, w]`` or ``[h, w, 3]``; ``note`` says what was found."""
+
+    name: str
+    image: UInt8[ndarray, "h w *c"]
+    note: str = ""
+
+
+Watch = Callable[[Stage], object]
+"""Is shown each stage as it is done; ``list.append`` keeps them all."""
+
+
+def find_ink(picture: UInt8[ndarray, "h w *c"], watch: Watch | None = None) -> Ink:
+    """Return the ink of a picture of any size, light, paper and polarity.
+
+    Args:
+        picture: uint8, grey ``[h, w]`` or colour ``[h, w, 3]``.
+        watch: is shown each stage.
+
+    Raises:
+        EmptyPicture: nothing in it is ink.
+    """
+    show = watch or (lambda _stage: None)
+    small = shrink(picture, WORK_SIDE / max(picture.shape[:2]))
+    grey = to_grey(small)
+    show(Stage("grey", as_picture(grey / 255), f"{picture.shape[1]} x {picture.shape[0]} pixels"))
+    rough, bright, width, thick = find_polarity(grey)
+    show(
+        Stage(
+            "polarity", as_picture(rough), f"ink is {'bright' if bright else 'dark'}, strokes {width:.1f} px"
+        )
+    )
+    if width > STROKE_WORK:
+        grey, rough = (resize(a, STROKE_WORK / width) for a in (grey, rough.astype(np.float32)))
+        width, thick = STROKE_WORK, thick * STROKE_WORK / width
+    level, noise = even_light(255 - grey if bright else grey, width, thick)
+    show(Stage("even light", as_picture(level), f"noise {noise:.3f}"))
+    strength = ink_strength(level, rough > 0.5, noise)
+    ruled = remove_rules(level, strength, noise)
+    show(
+        Stage(
+            "rules removed",
+            as_picture(ruled / strength),
+            "taken away" if (ruled < level).any() else "none found",
+        )
+    )
+    mask = find_mask(ruled, strength, noise)
+    if not mask.any():
+        raise EmptyPicture("no stroke stands out from the paper")
+    scale = max(grey.shape) / max(picture.shape[:2])
+    floor = min(2 * noise, 0.15 * strength)
+    level = np.clip((ruled - floor) / max(strength - floor, 1e-6), 0, 1).astype(np.float32)
+    show(Stage("ink", as_picture(mask), f"strength {strength:.2f}"))
+    return Ink(level, mask, width, scale, noise / strength)
+
+
+def as_picture(level: ndarray) -> UInt8[ndarray, "h w"]:
+    """Return levels 0..1 as a picture 0..255 to look at."""
+    return (np.clip(level, 0, 1) * 255).round().astype(np.uint8)
+
+
+def shrink(picture: UInt8[ndarray, "h w *c"], factor: float) -> UInt8[ndarray, "h2 w2 *c"]:
+    """Return the picture shrunk by area averaging; a factor of 1 and more leaves it alone."""
+    if factor >= 1:
+        return picture
+    height, width = (max(1, round(side * factor)) for side in picture.shape[:2])
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BOX))
+
+
+def resize(level: Grey, factor: float, smooth: bool = True) -> Grey:
+    """Return float levels resized: by area averaging down, by smooth interpolation up."""
+    size = (max(1, round(level.shape[1] * factor)), max(1, round(level.shape[0] * factor)))
+    return resize_to(level, size, smooth)
+
+
+def resize_to(level: Grey, size: tuple[int, int], smooth: bool = True) -> Grey:
+    """Return float levels resized to ``(width, height)``; ``smooth`` is cubic where it grows, else linear."""
+    grows = size[0] > level.shape[1]
+    up = Image.Resampling.BICUBIC if smooth else Image.Resampling.BILINEAR
+    picture = Image.fromarray(np.ascontiguousarray(level, dtype=np.float32))
+    return np.asarray(picture.resize(size, up if grows else Image.Resampling.BOX))
+
+
+def to_grey(picture: UInt8[ndarray, "h w *c"]) -> Grey:
+    """Return float32 grey 0..255: luminance, unless one colour channel shows the ink far better (yellow on white)."""
+    if picture.ndim == 2:
+        return picture.astype(np.float32)
+    colours = [picture[:, :, i].astype(np.float32) for i in range(3)]
+    grey = 0.299 * colours[0] + 0.587 * colours[1] + 0.114 * colours[2]
+    contrasts = [_contrast(c) for c in (grey, *colours)]
+    best = int(np.argmax(contrasts))
+    return (grey, *colours)[best] if contrasts[best] > 2 * contrasts[0] else grey
+
+
+def _contrast(grey: Grey) -> float:
+    """Return how far the strongest strokes of a channel stand out from their surroundings."""
+    small = resize(grey, min(1.0, (COARSE_PIXELS / grey.size) ** 0.5))
+    blurred = ndimage.uniform_filter(small, max(3, max(small.shape) // 8))
+    return float(np.percentile(np.abs(small - blurred), 99.5))
+
+
+def find_polarity(grey: Grey) -> tuple[Mask, bool, float, float]:
+    """Find whether dark or bright strokes are the ink, by what looks more like strokes.
+
+    Returns:
+        A rough mask of the ink, whether it is brighter than the paper, its strokes' usual width in pixels, and
+        the width of its thickest blot.
+
+    Raises:
+        EmptyPicture: neither stands out.
+    """
+    factor = min(1.0, (COARSE_PIXELS / grey.size) ** 0.5)
+    small = resize(grey, factor)
+    rest = small - rough_paper(small)
+    spread = 1.4826 * float(np.median(np.abs(rest - np.median(rest))))
+    found = []
+    for bright in (False, True):
+        level = np.maximum(rest if bright else -rest, 0)
+        top = float(np.percentile(ndimage.uniform_filter(level, 3 if factor < 1 else 1), 99.8))
+        threshold = max(0.45 * top, 3.5 * spread, 5.0)
+        found.append((*_strokes(level, threshold), bright))
+    mask, score, width, thick, bright = max(found, key=lambda f: f[1])
+    if score <= 0:
+        raise EmptyPicture("it is one even colour, or light and shadow alone")
+    size = (grey.shape[1], grey.shape[0])
+    return (
+        resize_to(mask.astype(np.float32), size, smooth=False) > 0.4,
+        bright,
+        width / factor,
+        thick / factor,
+    )
+
+
+def rough_paper(grey: Grey) -> Grey:
+    """Return the paper's brightness from afar: the median of the half of the picture around each place."""
+    small = resize(grey, min(1.0, (LIGHT_PIXELS / grey.size) ** 0.5))
+    window = int(0.6 * small.size**0.5) | 1
+    # Beyond the rim the paper goes on, without the ink that touches the rim: else a digit that fills its picture
+    # would be taken for paper.
+    edges = np.pad(small, 1, mode="edge")
+    for side in (edges[0], edges[-1], edges[:, 0], edges[:, -1]):
+        side[:] = ndimage.median_filter(side, len(side) // 2 | 1, mode="nearest")
+    padded = np.pad(edges, window // 3, mode="edge")
+    paper = ndimage.median_filter(padded, window, mode="nearest")
+    margin = window // 3 + 1
+    return resize_to(paper[margin:-margin, margin:-margin], (grey.shape[1], grey.shape[0]), smooth=False)
+
+
+def _strokes(level: Grey, threshold: float) -> tuple[Mask, float, float, float]:
+    """Return the mask of what looks like strokes, how much of it there is, its width, and its thickest place's."""
+    mask = level > threshold
+    pieces, count = ndimage.label(mask, np.ones((3, 3)))
+    if count == 0:
+        return mask, 0.0, 1.0, 1.0
+    reach = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    index = np.arange(1, count + 1)
+    area = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
+    energy = np.bincount(pieces.ravel(), level.ravel(), minlength=count + 1)[1:]
+    thick = 2 * ndimage.maximum(reach, pieces, index) - 1
+    # A stroke is longer than wide; a square or a disk of any size comes near 1, a digit beyond 3.
+    length = area / np.maximum(thick, 1.5) ** 2
+    quality = np.clip((length - 1) / 4, 0.02, 1)
+    rim = np.zeros(count + 1, bool)
+    rim[np.unique(np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]))] = True
+    quality = quality * np.where(rim[1:], 0.15, 1)
+    worth = energy * quality
+    keep = worth >= 0.1 * worth.max()
+    mask = np.concatenate([[False], keep])[pieces]
+    return mask, float(worth.sum()), stroke_width(mask), float(thick[keep].max())
+
+
+def stroke_width(mask: Mask) -> float:
+    """Return the usual width of a mask's strokes in pixels: twice the reach along their middle."""
+    if not mask.any():
+        return 1.0
+    reach = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    ridge = mask & (reach >= ndimage.maximum_filter(reach, 3))
+    return max(1.0, 2 * float(np.median(reach[ridge])) - 0.5)
+
+
+def even_light(grey: Grey, width: float, thick: float) -> tuple[Grey, float]:
+    """Return how much darker than its local paper each pixel is, as a share of it, and the paper's noise.
+
+    The paper is what remains when everything thinner than three strokes, or the thickest blot, is closed over: that keeps the edges of
+    shadows, pages and tables, which an average would smear into false ink.
+
+    Args:
+        grey: float32 ``[h, w]``, ink darker than paper.
+        width: strokes' usual width in pixels.
+        thick: the thickest blot's width in pixels.
+    """
+    reach = int(max(1.5 * width, 0.75 * min(thick, 6 * width)) + 1.5)
+    paper = ndimage.grey_closing(ndimage.gaussian_filter(grey, 0.15 * width), size=2 * reach + 1)
+    paper = np.maximum(ndimage.gaussian_filter(paper, 0.5 * width), 1.0)
+    level = 1 - grey / paper
+    # A closing follows the upper edge of the paper's noise: the middle of what is left is the true paper.
+    some = level[::2, ::2] if level.size > 10_000 else level
+    middle = np.median(some)
+    noise = 1.4826 * float(np.median(np.abs(some - middle)))
+    level = level - middle
+    if noise > 0.01 and width > 3:
+        level = ndimage.gaussian_filter(level, 0.12 * width)
+    # What lies in the dark beyond the page (a table, a book's spine) has no ink worth reading.
+    level = np.where(paper < 0.35 * np.percentile(paper[::3, ::3], 75), 0, level)
+    return np.maximum(level, 0).astype(np.float32), noise
+
+
+def ink_strength(level: Grey, rough: Mask, noise: float) -> float:
+    """Return the level of a full stroke: the upper middle of what the rough mask covers."""
+    inside = level[rough]
+    inside = inside[inside > max(3 * noise, 0.02)]
+    if inside.size == 0:
+        raise EmptyPicture("no stroke stands out from the paper")
+    # Without noise nothing needs room above the usual: then a full stroke is the strongest, as drawn.
+    return float(np.percentile(inside, 75 if noise > 0.002 else 98))
+
+
+def find_mask(level: Grey, strength: float, noise: float) -> Mask:
+    """Return where ink is: wherever it is half as strong as the pen, and from there on along fainter strokes."""
+    faint = level > max(0.25 * strength, 3.0 * noise)
+    sure = level > max(0.5 * strength, 4.0 * noise)
+    pieces, count = ndimage.label(faint, np.ones((3, 3)))
+    keep = np.zeros(count + 1, bool)
+    keep[np.unique(pieces[sure])] = True
+    keep[0] = False
+    return keep[pieces]

@@ -1,0 +1,121 @@
+"""From a photo, scan, screenshot or drawing of one symbol to the picture that a network was trained on.
+
+``prepare`` is the whole road; ``prepare_with_stages`` keeps every step of it to look at. The rule ``digit`` makes
+what MNIST's makers would have made; ``letterbox`` only fits a picture into a square, for datasets of things. This
+file knows no network.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from numpy import ndarray
+from PIL import Image
+from scipy import ndimage
+
+from penstroke.errors import UsageError, nearest
+from penstroke.pictures.ink import EmptyPicture, Ink, Stage, Watch, as_picture, find_ink
+from penstroke.pictures.shape import to_symbol
+
+Picture = UInt8[ndarray, "h w *c"]
+
+
+def prepare(
+    picture: Picture, rule: str = "digit", size: int = 28, watch: Watch | None = None
+) -> UInt8[ndarray, "s s"]:
+    """Return the picture of one symbol as the network knows it.
+
+    Args:
+        picture: uint8, grey ``[h, w]`` or colour ``[h, w, 3]``, dark on bright or bright on dark.
+        rule: ``digit`` (ink found, cropped, centred by mass, white on black) or ``letterbox`` (fitted, grey).
+        size: the side of the result in pixels.
+        watch: is shown each stage, such as a list's ``append``.
+
+    Raises:
+        EmptyPicture: by the rule ``digit``, where nothing is ink.
+        UsageError: there is no such rule.
+    """
+    if rule not in RULES:
+        raise UsageError(f"There is no rule {rule!r} to prepare pictures by.", nearest(rule, RULES))
+    return RULES[rule](picture, size, watch)
+
+
+def prepare_with_stages(picture: Picture, rule: str = "digit", size: int = 28) -> list[Stage]:
+    """Return every step of ``prepare`` by name; the last one's image is its result."""
+    stages = [Stage("picture", picture)]
+    result = prepare(picture, rule, size, stages.append)
+    return [*stages, Stage("result", result, f"{size} x {size} pixels")]
+
+
+def _digit(picture: Picture, size: int, watch: Watch | None) -> UInt8[ndarray, "s s"]:
+    ink = find_ink(picture, watch)
+    symbol = isolate(ink, main_group(ink))
+    if watch:
+        watch(Stage("symbol", as_picture(symbol), "specks, borders and neighbours left out"))
+    return to_symbol(symbol, size, watch)
+
+
+def _letterbox(picture: Picture, size: int, _watch: Watch | None) -> UInt8[ndarray, "s s"]:
+    """Fit the picture into a square, aspect and polarity kept; bars take the colour of the picture's rim."""
+    grey = Image.fromarray(picture).convert("L")
+    factor = size / max(grey.size)
+    width, height = (max(1, round(side * factor)) for side in grey.size)
+    small = np.asarray(
+        grey.resize((width, height), Image.Resampling.BOX if factor < 1 else Image.Resampling.BICUBIC)
+    )
+    rim = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
+    out = np.full((size, size), np.uint8(np.median(rim)))
+    y, x = (size - height) // 2, (size - width) // 2
+    out[y : y + height, x : x + width] = small
+    return out
+
+
+RULES: dict[str, Callable[[Picture, int, Watch | None], UInt8[ndarray, "s s"]]] = {
+    "digit": _digit,
+    "letterbox": _letterbox,
+}
+
+
+def main_group(ink: Ink) -> Bool[ndarray, "h w"]:
+    """Return the mask of the one symbol: the strongest piece of ink, and the pieces that belong to it.
+
+    A piece belongs to it if it is near for the symbol's size, and big enough to be a stroke: a 5's hat, a pen that
+    skipped. What touches the picture's rim is a border or a neighbour, unless there is nothing else.
+    """
+    pieces, count = ndimage.label(ink.mask, np.ones((3, 3)))
+    boxes = ndimage.find_objects(pieces)
+    energy = np.bincount(pieces.ravel(), ink.level.ravel(), minlength=count + 1)[1:]
+    height, width = ink.mask.shape
+    frame = np.array([[b[0].start, b[1].start, b[0].stop, b[1].stop] for b in boxes], float)
+    rim = (frame[:, :2] <= 0).any(1) | (frame[:, 2] >= height) | (frame[:, 3] >= width)
+    away = np.hypot((frame[:, 0] + frame[:, 2]) / height - 1, (frame[:, 1] + frame[:, 3]) / width - 1)
+    worth = energy * np.where(rim, 0.15, 1) * (1.2 - 0.5 * np.minimum(away, 1))
+    main = int(np.argmax(worth))
+    if energy[main] < 0.5 * ink.width**2:
+        raise EmptyPicture("there are only specks")
+    chosen = {main}
+    box = frame[main].copy()
+    # The nearest first, so that a symbol grows from its middle.
+    for i in np.argsort(_gaps(frame, box)):
+        side = max(box[2] - box[0], box[3] - box[1])
+        is_stroke = energy[i] >= max(0.02 * energy[main], 0.4 * ink.width**2) and not (
+            rim[i] and not rim[main]
+        )
+        if i != main and is_stroke and _gaps(frame[i : i + 1], box)[0] <= 0.3 * side:
+            chosen.add(int(i))
+            box = np.concatenate([np.minimum(box[:2], frame[i, :2]), np.maximum(box[2:], frame[i, 2:])])
+    return np.isin(pieces, [i + 1 for i in chosen])
+
+
+def _gaps(frame: Float[ndarray, "n 4"], box: Float[ndarray, " 4"]) -> Float[ndarray, " n"]:
+    """Return the empty distance in pixels from each box to ``box``; 0 where they overlap."""
+    between = np.maximum(np.maximum(frame[:, :2] - box[2:], box[:2] - frame[:, 2:]), 0)
+    return np.hypot(between[:, 0], between[:, 1])
+
+
+def isolate(ink: Ink, mask: Bool[ndarray, "h w"]) -> Float[ndarray, "h w"]:
+    """Return the levels of the ink in ``mask`` and of its soft edge, and 0 elsewhere."""
+    edge = max(2, round(0.4 * ink.width))
+    # No other piece's ink, however near.
+    near = ndimage.binary_dilation(mask, np.ones((3, 3)), edge) & (mask | ~ink.mask)
+    return np.where(near, ink.level, 0).astype(np.float32)

@@ -1,0 +1,124 @@
+"""Printed lines of paper, taken away from under the ink.
+
+A ruled line is straight, thin, runs on across the page, and is mostly fainter than the pen. It is found as rows
+of a slightly sheared picture whose lower quartile, over a third of the width, stands out from the rows beside it:
+that a stroke of a digit is long enough for this is rare, and then it is as strong as the pen and stays.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+from PIL import Image
+from scipy import ndimage
+
+RULE_SIDE = 320
+SLOPE_SIDE = 128
+SLOPES = np.linspace(-0.21, 0.21, 25)
+"""Slopes tried: 12 degrees to each side, by one degree, then closer around the best."""
+SEGMENTS = 7
+
+Grey = Float[ndarray, "h w"]
+
+
+def remove_rules(level: Grey, strength: float, noise: float) -> Grey:
+    """Return the ink without printed lines, level and upright.
+
+    Args:
+        level: float32 ``[h, w]``, 0 for paper, ``strength`` for a full stroke of the pen.
+        strength: the pen's level.
+        noise: the paper's spread of ``level``.
+    """
+    if min(level.shape) < 60:
+        return level
+    level = _remove_level(level, strength, noise)
+    return np.ascontiguousarray(_remove_level(np.ascontiguousarray(level.T), strength, noise).T)
+
+
+def _remove_level(level: Grey, strength: float, noise: float) -> Grey:
+    """Take away lines that run along the rows, turned by up to 12 degrees."""
+    factor = min(1.0, RULE_SIDE / max(level.shape))
+    small = _shrunk(level, factor)
+    shifts = _shifts(small.shape[1], _find_slope(np.minimum(small, 0.6 * strength)))
+    rules = _find_rules(_sheared(small, shifts), strength, noise)
+    if not rules.any():
+        return level
+    rules = _sheared(rules, -shifts)
+    size = (level.shape[1], level.shape[0])
+    rules = np.asarray(Image.fromarray(rules).resize(size, Image.Resampling.BILINEAR))
+    # Where something much darker than the rule lies on it, that is ink.
+    on_rule = (rules > 0.01) & (level < 1.7 * rules + 2 * noise)
+    # A stroke that crosses the rule goes on above and below it.
+    reach = max(2, round(1.5 / factor))
+    ink = level > np.maximum(0.3 * strength, 3 * noise)
+    above, below = np.zeros_like(ink), np.zeros_like(ink)
+    above[reach:], below[:-reach] = ink[:-reach], ink[reach:]
+    across = above & below & ~_witness_on_rule(on_rule, reach)
+    return np.where(on_rule & ~across, 0, level).astype(np.float32)
+
+
+def _witness_on_rule(on_rule: Bool[ndarray, "h w"], reach: int) -> Bool[ndarray, "h w"]:
+    """Return where the pixels ``reach`` above and below are themselves on the rule, and so bear no witness."""
+    near = np.zeros_like(on_rule)
+    near[reach:] |= on_rule[:-reach]
+    near[:-reach] |= on_rule[reach:]
+    return near
+
+
+def _shrunk(level: Grey, factor: float) -> Grey:
+    if factor >= 1:
+        return level
+    size = (max(1, round(level.shape[1] * factor)), max(1, round(level.shape[0] * factor)))
+    return np.asarray(Image.fromarray(level).resize(size, Image.Resampling.BOX))
+
+
+def _shifts(width: int, slope: float) -> Int[ndarray, " w"]:
+    return np.round((np.arange(width) - width / 2) * slope).astype(int)
+
+
+def _sheared(level: Grey, shifts: Int[ndarray, " w"]) -> Grey:
+    """Return ``level`` with column ``x`` moved up by ``shifts[x]``; what comes in from outside is 0."""
+    height, width = level.shape
+    margin = int(np.abs(shifts).max())
+    padded = np.pad(level, ((margin, margin), (0, 0)))
+    first = (margin + shifts) * width + np.arange(width)
+    return padded.ravel()[first[None, :] + width * np.arange(height)[:, None]]
+
+
+def _find_slope(level: Grey) -> float:
+    """Return the slope along which rows differ most from their neighbours."""
+    small = _shrunk(level, min(1.0, SLOPE_SIDE / max(level.shape)))
+
+    def sharpness(slope: float) -> float:
+        rows = _sheared(small, _shifts(small.shape[1], slope)).mean(1)
+        return float(np.square(np.diff(rows)).sum())
+
+    best = max(SLOPES, key=sharpness)
+    step = SLOPES[1] - SLOPES[0]
+    return float(max(best + step * np.linspace(-0.67, 0.67, 5), key=sharpness))
+
+
+def _find_rules(level: Grey, strength: float, noise: float) -> Grey:
+    """Return the strength of the rule at each pixel of a picture whose rules lie along the rows, else 0."""
+    height, width = level.shape
+    tolerant = ndimage.maximum_filter1d(level, 3, axis=0)
+    length = max(8, width // 3)
+    starts = np.linspace(0, width - length, SEGMENTS).astype(int)
+    fourth = length // 4
+    quartile = np.stack(
+        [np.partition(tolerant[:, s : s + length], fourth, axis=1)[:, fourth] for s in starts]
+    )
+    # Windows of rows, so that a shade or the end of the page is no rule.
+    excess = quartile - ndimage.median_filter(quartile, (1, max(9, height // 12) | 1))
+    usual = 1.4826 * float(np.median(np.abs(excess)))
+    present = excess > max(4 * usual, 0.07 * strength, 0.6 * noise)
+    # The whole line counts, so that ink on part of it, or a fold, does not hide it.
+    long = ndimage.maximum_filter1d(present, 5, axis=1).sum(0) >= SEGMENTS - 2
+    faint = np.median(quartile, 0) < 0.65 * strength
+    rows = long & faint & present.any(0)
+    if not rows.any():
+        return np.zeros_like(level)
+    centres = starts + length / 2
+    value = np.where(present, quartile, 0)[:, rows]
+    out = np.zeros_like(level)
+    out[rows] = np.stack([np.interp(np.arange(width), centres, v) for v in value.T])
+    return out
