@@ -5,7 +5,6 @@ each epoch), ``model.safetensors`` and ``pictures/``. This module knows nothing 
 """
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -131,7 +130,7 @@ def latest(home: Path = HOME) -> Run:
     ready = [run for run in list_runs(home) if run.model_path.is_file()]
     if not ready:
         raise RunError(
-            f"There is no run with a model in {os.path.join(home, '')} yet.",
+            f"There is no run with a model in {home}/ yet.",
             "Make one with `penstroke train`, or name a run folder or a model file.",
         )
     return ready[-1]

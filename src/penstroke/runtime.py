@@ -21,7 +21,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
 _KEPT_BYTES = 1 << 30
-_settings: dict[str, Any] = {"allocator": "as found", "flush_denormal": False}
+_settings: dict[str, Any] = {"prepared": False, "allocator": "as found", "flush_denormal": False}
 
 
 def prepare(threads: int | None = None, *, tune: bool = True) -> None:
@@ -37,6 +37,7 @@ def prepare(threads: int | None = None, *, tune: bool = True) -> None:
     Raises:
         UsageError: ``threads`` is below 1.
     """
+    _settings["prepared"] = True
     if threads is not None:
         if not 1 <= threads <= 1024:
             raise UsageError(f"--threads is {threads}, and must be from 1 to 1024.")
@@ -44,6 +45,12 @@ def prepare(threads: int | None = None, *, tune: bool = True) -> None:
     if tune:
         _settings["allocator"] = "large blocks kept" if _keep_large_blocks() else "as found"
         _settings["flush_denormal"] = torch.set_flush_denormal(True)
+
+
+def prepare_once() -> None:
+    """Do what ``prepare`` does by default, unless it was called before, with whatever choices."""
+    if not _settings["prepared"]:
+        prepare()
 
 
 def _keep_large_blocks() -> bool:
@@ -74,9 +81,7 @@ def choose_device(name: str = "auto") -> torch.device:
         raise UsageError(f"--device is {name!r}, and must be like cpu, cuda or cuda:1.") from fault
     count = torch.accelerator.device_count() if kind != "cpu" else 1
     if kind not in present or (device.index or 0) >= count:
-        raise UsageError(
-            f"--device is {name!r}, which this machine does not have.", f"It has: {', '.join(present)}."
-        )
+        raise UsageError(f"--device is {name!r}, which this machine does not have.", f"It has: {', '.join(present)}.")
     return device
 
 

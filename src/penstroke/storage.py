@@ -24,6 +24,7 @@ _REMEDIES = {
     errno.ENFILE: "Too many files are open on this machine: close some programs.",
     errno.ENOENT: "The folder has vanished: check that the disk is still there.",
     errno.ENOTDIR: "A part of that path is a file: choose another folder.",
+    errno.EEXIST: "A file is in the way: choose another folder.",
 }
 
 

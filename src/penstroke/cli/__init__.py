@@ -80,5 +80,5 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
+def _terminated(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what a handler gets
     sys.exit(128 + number)

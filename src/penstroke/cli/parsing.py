@@ -33,13 +33,16 @@ def parse(kind: type[Options], verb: str, words: Sequence[str], default: Options
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        raise UsageError(_in_one_line(complaint.getvalue()), f"See `penstroke {verb} --help`.") from None
+        message, options = _read_complaint(complaint.getvalue())
+        hint = f"Perhaps you meant {' or '.join(options)}. " if options else ""
+        raise UsageError(message, f"{hint}See `penstroke {verb} --help`.") from None
 
 
-def _in_one_line(complaint: str) -> str:
-    """Return tyro's boxed complaint as plain text."""
+def _read_complaint(complaint: str) -> tuple[str, list[str]]:
+    """Return tyro's boxed complaint as one plain sentence, and the options that it thinks were meant."""
     lines = [re.sub(r"[╭╮╰╯│─]+", " ", line).strip() for line in complaint.splitlines()]
-    kept = [line for line in lines if line and not line.startswith("For full helptext")]
     # The first line is the box's title, which the second one repeats in full.
-    text = " ".join(" ".join(kept[1:] or kept).split())
-    return text if text.endswith(".") else f"{text}."
+    text = "\n".join(line for line in lines[1:] if line)
+    text, _, meant = re.split(r"For full helptext|Argument helptext", text)[0].partition("Perhaps you meant:")
+    sentence = " ".join(text.split()).removeprefix("Error parsing recipe: ").rstrip(".")
+    return f"{sentence}.", re.findall(r"^(--[\w-]+)", meant, re.MULTILINE)

@@ -68,14 +68,15 @@ def run(words: Sequence[str]) -> int:
 def _in_words(found: "Reading") -> str:
     if found.abstained:
         return f"no answer ({found.reason})"
-    others = ", ".join(f"{label} {percent(share)}" for label, share in found.ranking[1:3])
-    return f"{found.label} (probability {percent(found.probability)}; then {others})"
+    (_, share), *others = found.ranking
+    then = ", ".join(f"{label} {percent(rest)}" for label, rest in others[:2])
+    return f"{found.label} (probability {percent(share)}; then {then})"
 
 
 def _as_json(path: Path, found: "Reading | DataError") -> dict[str, Any]:
     if isinstance(found, DataError):
         fault = {"kind": found.kind, "message": found.message, "remedy": found.remedy}
-        nothing = {"label": None, "probability": None, "probabilities": [], "abstained": True}
+        nothing: dict[str, Any] = {"label": None, "probability": None, "probabilities": [], "abstained": True}
         return {"file": str(path)} | nothing | {"error": fault}
     return {
         "file": str(path),

@@ -93,7 +93,7 @@ class SignalStop(Sink):
         """0, or 128 and the signal's number."""
         return 128 + self.received if self.received else 0
 
-    def stepped(self, progress: Progress) -> None:
+    def stepped(self, progress: Progress) -> None:  # noqa: ARG002 - any step is a boundary
         """Stop if a signal came."""
         if self.received:
             raise StopTraining
@@ -108,7 +108,7 @@ class SignalStop(Sink):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - what a handler gets
         if self.received:
             sys.exit(128 + number)
         self.received = number

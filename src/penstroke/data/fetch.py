@@ -6,46 +6,23 @@ They are looked for at ``<data folder>/<card>/<file>``, then ``<data folder>/<fi
 
 import hashlib
 import os
-import socket
-import time
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from penstroke.data.catalog import CARDS, DatasetCard, RemoteFile
+from penstroke.data.transfer import FetchError, Network, Progress, expected_size, kind_of, read_body
 from penstroke.errors import DataError, StorageError, UsageError
 from penstroke.storage import explained, make_folder, replacing, set_aside
 
-if TYPE_CHECKING:
-    from requests import Response
-
-# Seconds. That nothing can be reached is known after PROBE_LIMIT, whatever hangs.
-CONNECT_TIMEOUT = 3.0
-READ_TIMEOUT = 10.0
-PROBE_LIMIT = 6.0
-ANSWER_LIMIT = 15.0  # for all headers of one answer, even if they come byte by byte
-STALL_LIMIT = 30.0  # in every such span at least STALL_BYTES of the body must come
-STALL_BYTES = 32_768
-LOCK_PATIENCE = 3.0  # before saying that another process is fetching
-MAX_REDIRECTS = 5
-CHUNK = 1 << 18  # bytes
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with a file's name, its bytes so far, and its size where that is known."""
+LOCK_PATIENCE = 3.0  # seconds before saying that another process is fetching
 
 _MISSING = "missing"
-
-
-class _FetchError(Exception):
-    """An address could not give a file; the text says why. Never leaves this module."""
 
 
 def data_folder() -> Path:
@@ -82,8 +59,26 @@ def obtain(
         UsageError: ``PENSTROKE_MIRROR`` is no base URL.
     """
     wanted = card.files if names is None else [_file(card, name) for name in names]
-    network = _Network()
+    network = Network()
     return {file.name: _obtain_one(card, file, network, progress) for file in wanted}
+
+
+def bring(card: DatasetCard, folder: Path) -> dict[str, Path]:
+    """Copy a dataset's files from ``folder`` to where ``obtain`` looks, and return where they are.
+
+    Raises:
+        DataError: a file is missing there, or is not the card's; then none is copied.
+        StorageError: the data folder cannot be written.
+    """
+    faults = [f"{folder / file.name}: {fault}" for file in card.files if (fault := _fault_of(folder / file.name, file))]
+    if faults:
+        lines = "".join(f"\n  - {fault}" for fault in faults)
+        raise DataError(f"{folder} does not hold the files of {card.title}:{lines}\n", f"See {card.homepage}.")
+    own = make_folder(data_folder() / card.name)
+    for file in card.files:
+        with (folder / file.name).open("rb") as source, replacing(own / file.name) as target:
+            shutil.copyfileobj(source, target)
+    return obtain(card)
 
 
 def _file(card: DatasetCard, name: str) -> RemoteFile:
@@ -97,7 +92,7 @@ def _places(card: DatasetCard, file: RemoteFile) -> list[Path]:
     return [root / card.name / file.name, root / file.name, *(root / name / file.name for name in sharing)]
 
 
-def _obtain_one(card: DatasetCard, file: RemoteFile, network: "_Network", progress: Progress | None) -> Path:
+def _obtain_one(card: DatasetCard, file: RemoteFile, network: Network, progress: Progress | None) -> Path:
     faults = []
     own, *others = _places(card, file)
     for path in (own, *others):
@@ -140,7 +135,7 @@ def _fault_of(path: Path, file: RemoteFile) -> str | None:
         size = path.stat().st_size
         with path.open("rb") as content:
             if size > file.cap or file.size not in (None, size):
-                return f"{size} bytes of {_kind(content.read(64))}, {_expected_size(file)} expected"
+                return f"{size} bytes of {kind_of(content.read(64))}, {expected_size(file)} expected"
             came = hashlib.file_digest(content, lambda: _hash(file)).hexdigest()
     except FileNotFoundError:
         return _MISSING
@@ -158,21 +153,6 @@ def _hash_fault(came: str, file: RemoteFile) -> str | None:
     assert expected, f"the card of {file.name} has no hash: nothing could vouch for the file"
     kind = "SHA-256" if file.sha256 else "MD5"
     return None if came == expected else f"{kind} {came} came, {expected} expected"
-
-
-def _expected_size(file: RemoteFile) -> str:
-    return f"at most {file.cap}" if file.size is None else str(file.size)
-
-
-def _kind(head: bytes) -> str:
-    """Return what bytes that begin like ``head`` seem to be, in words."""
-    if head.startswith(b"\x1f\x8b"):
-        return "gzip data"
-    if head.startswith(b"PK\x03\x04"):
-        return "a zip archive"
-    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "an HTML or XML page"
-    return "other data"
 
 
 # ---- one download for many processes
@@ -193,52 +173,6 @@ def _only_one(path: Path, file: RemoteFile, progress: Progress | None) -> Iterat
         lock.release()
 
 
-# ---- the network
-
-
-class _Network:
-    """Knows which hosts answer; asks each only once, and those of all mirrors at the same time."""
-
-    def __init__(self) -> None:
-        self._faults: dict[tuple[str, int], str | None] = {}
-
-    def probe(self, urls: Sequence[str]) -> None:
-        """Find out which hosts of ``urls`` can be connected to, within PROBE_LIMIT seconds in all."""
-        hosts = {host for url in urls if (host := _host(url)) not in self._faults}
-        answers: SimpleQueue[tuple[tuple[str, int], str | None]] = SimpleQueue()
-        for host in hosts:
-            self._faults[host] = f"no answer from {host[0]} within {PROBE_LIMIT:g} s"
-            # Daemons, because a name resolution that hangs can be left behind but not stopped.
-            Thread(target=lambda host=host: answers.put((host, _connect(host))), daemon=True).start()
-        deadline = time.monotonic() + PROBE_LIMIT
-        with suppress(Empty):
-            for _ in hosts:
-                host, fault = answers.get(timeout=max(0.0, deadline - time.monotonic()))
-                self._faults[host] = fault
-
-    def require(self, url: str) -> None:
-        """Raise ``_FetchError`` if the host of ``url`` does not answer."""
-        self.probe([url])
-        if fault := self._faults[_host(url)]:
-            raise _FetchError(fault)
-
-
-def _host(url: str) -> tuple[str, int]:
-    """Return the host and port that a request for ``url`` connects to: its own, or the proxy's."""
-    from requests.utils import get_environ_proxies, select_proxy
-
-    target = urlsplit(select_proxy(url, get_environ_proxies(url)) or url)
-    return target.hostname or "", target.port or (443 if target.scheme == "https" else 80)
-
-
-def _connect(host: tuple[str, int]) -> str | None:
-    try:
-        socket.create_connection(host, timeout=CONNECT_TIMEOUT).close()
-    except (OSError, UnicodeError) as fault:
-        return f"cannot reach {host[0]}:{host[1]}: {getattr(fault, 'strerror', None) or fault}"
-    return None
-
-
 def _addresses(card: DatasetCard, file: RemoteFile) -> list[str]:
     """Every address to try, best first; the user's own mirror may or may not have a folder for each card."""
     bases = list(card.mirrors)
@@ -254,7 +188,7 @@ def _fetch(
     file: RemoteFile,
     target: Path,
     faults: list[str],
-    network: _Network,
+    network: Network,
     progress: Progress | None,
 ) -> None:
     """Put ``file`` at ``target`` from the first address that gives it whole and right."""
@@ -264,100 +198,12 @@ def _fetch(
         try:
             with replacing(target) as content:
                 digest = _hash(file)
-                for chunk in _body(url, file, network, progress):
+                for chunk in read_body(url, file, network, progress):
                     digest.update(chunk)
                     content.write(chunk)
                 if fault := _hash_fault(digest.hexdigest(), file):
-                    raise _FetchError(fault)
+                    raise FetchError(fault)
             return
-        except _FetchError as fault:
+        except FetchError as fault:
             faults.append(f"{url}: {fault}")
     raise _not_to_be_had(card, file, faults)
-
-
-def _body(url: str, file: RemoteFile, network: _Network, progress: Progress | None) -> Iterator[bytes]:
-    """Yield the bytes at ``url``: as many as ``file`` may have, never more, in bounded time.
-
-    Raises:
-        _FetchError: whatever the server or the network does wrong. Network faults are ``OSError``s, as those
-            of the disk are: they are turned here, before they can be taken for such.
-    """
-    from requests import RequestException
-    from urllib3.exceptions import HTTPError
-
-    head, count = b"", 0
-    try:
-        with _answer(url, network) as response:
-            length = response.headers.get("Content-Length", "")
-            if length.isdigit() and (int(length) > file.cap or file.size not in (None, int(length))):
-                kind = response.headers.get("Content-Type", "unknown type")
-                raise _FetchError(f"{length} bytes of {kind} are offered, {_expected_size(file)} expected")
-            window, since = 0, time.monotonic()
-            # read1 returns what has come, so that a server that drips cannot hold us within one read.
-            while chunk := response.raw.read1(CHUNK, decode_content=False):
-                head = head or chunk[:64]
-                count += len(chunk)
-                if count > file.cap:
-                    raise _FetchError(f"more than {file.cap} bytes of {_kind(head)} came")
-                if time.monotonic() - since > STALL_LIMIT:
-                    if count - window < STALL_BYTES:
-                        raise _FetchError(f"stalled: {count - window} bytes in {STALL_LIMIT:g} s")
-                    window, since = count, time.monotonic()
-                yield chunk
-                if progress:
-                    progress(file.name, count, file.size)
-    except (RequestException, HTTPError, OSError, ValueError) as fault:
-        raise _FetchError(f"{type(fault).__name__}: {fault}") from fault
-    if file.size not in (None, count):
-        raise _FetchError(f"{count} bytes of {_kind(head)} came, {file.size} expected")
-
-
-def _answer(url: str, network: _Network) -> "Response":
-    """Return the open answer to a request for ``url``, after its redirects."""
-    import requests
-
-    options: dict[str, Any] = {
-        "stream": True,
-        "allow_redirects": False,
-        "timeout": (CONNECT_TIMEOUT, READ_TIMEOUT),
-        "headers": {"Accept-Encoding": "identity"},
-    }
-    for _ in range(MAX_REDIRECTS + 1):
-        network.require(url)
-        response: Response = _within(ANSWER_LIMIT, partial(requests.get, url, **options))
-        if response.status_code == 200:
-            return response
-        response.close()
-        if not response.is_redirect:
-            raise _FetchError(f"HTTP {response.status_code} {response.reason}")
-        url = _next_hop(url, response.headers["Location"])
-    raise _FetchError(f"more than {MAX_REDIRECTS} redirects")
-
-
-def _next_hop(url: str, location: str) -> str:
-    """Return where a redirect leads; from https it may lead to https alone."""
-    target = urljoin(url, location)
-    allowed = ("http", "https") if urlsplit(url).scheme == "http" else ("https",)
-    if urlsplit(target).scheme not in allowed:
-        raise _FetchError(f"redirected to {target}, which is not {' or '.join(allowed)}")
-    return target
-
-
-def _within(seconds: float, action: Callable[[], Any]) -> Any:
-    """Return what ``action`` returns, or raise what it raises, or ``_FetchError`` if it takes too long."""
-    outcome: SimpleQueue[tuple[Any, Exception | None]] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            outcome.put((action(), None))
-        except Exception as fault:  # noqa: BLE001 - it is raised again where it is waited for
-            outcome.put((None, fault))
-
-    Thread(target=run, daemon=True).start()
-    try:
-        result, fault = outcome.get(timeout=seconds)
-    except Empty:
-        raise _FetchError(f"no answer within {seconds:g} s") from None
-    if fault is not None:
-        raise fault
-    return result

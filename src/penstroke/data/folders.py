@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from penstroke.data.catalog import DatasetCard
 from penstroke.data.idx import Array, read_idx
@@ -117,20 +117,17 @@ def _idx_parts(folder: Path, paths: list[Path]) -> dict[tuple[str, str], Path]:
     missing = [f"{part}-{kind}" for part in sorted(parts | {"train"}) for kind in ("images", "labels")]
     missing = [name for name in missing if tuple(name.split("-")) not in found]
     if missing:
-        raise DataError(
-            f"{folder} has IDX files, but none of {', '.join(missing)}.", "Images and labels go together."
-        )
+        raise DataError(f"{folder} has IDX files, but none of {', '.join(missing)}.", "Images and labels go together.")
     return found
 
 
 def read_idx_images(source: Path | bytes) -> torch.Tensor:
     """Return the images of an IDX file, uint8 [N, C, H, W], from [N, H, W] or [N, C, H, W], C 1 or 3."""
     array = read_idx(source, mmap=True)
-    if array.ndim == 3:
-        array = array[:, None]
-    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[1] not in (1, 3):
+    images = array[:, None] if array.ndim == 3 else array
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
         raise _unfit(source, array, "uint8 [N, H, W] or [N, C, H, W] with 1 or 3 channels")
-    return torch.from_numpy(array)
+    return torch.from_numpy(images)
 
 
 def read_idx_labels(source: Path | bytes) -> Array:
@@ -150,7 +147,7 @@ def labels_tensor(labels: Array) -> torch.Tensor:
 
 def _unfit(source: Path | bytes, array: Array, rule: str) -> DataError:
     name = "The IDX data" if isinstance(source, bytes) else source
-    return DataError(f"{name} holds {array.dtype} {list(array.shape)}; it must be {rule}.", "Check the file.")
+    return DataError(f"{name} holds {array.dtype.name} {list(array.shape)}; it must be {rule}.", "Check the file.")
 
 
 # ---- one folder per class
@@ -184,9 +181,7 @@ def _read_class_folders(folder: Path) -> Dataset:
         listed, _ = _list_pictures(folder / "test", classes)
         return _decode(listed, classes, size, channels, "test")
 
-    return Dataset(
-        _own_card(folder, train, "letterbox"), train, load_test, requested=str(folder), notes=tuple(notes)
-    )
+    return Dataset(_own_card(folder, train, "letterbox"), train, load_test, requested=str(folder), notes=tuple(notes))
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -274,7 +269,10 @@ def _for_all(paths: list[Path], action: Any) -> list[Any]:
 
 
 def _open(path: Path) -> Image.Image:
-    image = Image.open(path, formats=FORMATS)
+    try:
+        image = Image.open(path, formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ValueError(f"it is none of {', '.join(FORMATS)}") from None
     if image.width * image.height > MAX_PIXELS:
         image.close()
         raise ValueError(f"{image.width}x{image.height} is more than {MAX_PIXELS} pixels")

@@ -89,9 +89,7 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[np.dtype[Any], tuple[int,
     return np.dtype(_TYPES[magic[2]]), struct.unpack(f">{magic[3]}I", sizes)
 
 
-def _read_values(
-    stream: BinaryIO, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], promised: int
-) -> Array:
+def _read_values(stream: BinaryIO, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], promised: int) -> Array:
     values = np.empty(promised, np.uint8)
     view, filled = values.data, 0
     while filled < promised and (count := stream.readinto(view[filled:])):  # type: ignore[attr-defined]

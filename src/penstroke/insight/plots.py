@@ -119,6 +119,7 @@ def curves_figure(steps: Sequence[dict[str, Any]], epochs: Sequence[dict[str, An
         accuracy_axis.legend(frameon=False, fontsize=8, loc="lower right")
         accuracy_axis.set_xticks(sorted({row["epoch"] for row in epochs}))
         accuracy_axis.margins(0.2)
+        accuracy_axis.set_ylim(top=min(100.5, accuracy_axis.get_ylim()[1]))
     else:
         accuracy_axis.text(0.5, 0.5, "not measured in this training", ha="center", transform=accuracy_axis.transAxes)
     for axis in (loss_axis, accuracy_axis):

@@ -2,15 +2,14 @@
 
 import dataclasses
 
+import torch
 from torch import nn
 
 from penstroke.models.convnet import ConvNet
 from penstroke.recipes import NetworkSpec
 
 
-def build(
-    spec: NetworkSpec, image_shape: tuple[int, int, int], classes: int, mean: float, std: float
-) -> nn.Module:
+def build(spec: NetworkSpec, image_shape: tuple[int, int, int], classes: int, mean: float, std: float) -> nn.Module:
     """Return a new network, with random weights drawn from PyTorch's present random state.
 
     Args:
@@ -24,3 +23,15 @@ def build(
         ModelError: such a network cannot take such images.
     """
     return ConvNet(**dataclasses.asdict(spec), image_shape=image_shape, classes=classes, mean=mean, std=std)
+
+
+def shapes(spec: NetworkSpec, image_shape: tuple[int, int, int], classes: int) -> dict[str, torch.Size]:
+    """Return the shape of each tensor of such a network, without taking memory for it.
+
+    Raises:
+        ModelError: such a network cannot take such images.
+        RuntimeError, OverflowError: its numbers are too large for any memory.
+    """
+    with torch.device("meta"):
+        model = build(spec, image_shape, classes, mean=0.0, std=1.0)
+    return {name: value.shape for name, value in model.state_dict().items()}

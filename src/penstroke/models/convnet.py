@@ -56,7 +56,7 @@ class ConvNet(nn.Module):
         self.fc1 = nn.Linear(channels[1] * height * width, hidden)
         self.fc2 = nn.Linear(hidden, classes)
         # Channels last makes the second convolution and the pool several times faster on a CPU.
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
         """Return log-probabilities for raw images with pixels in 0..255."""

@@ -15,8 +15,8 @@ from safetensors.torch import save
 from torch import nn
 
 from penstroke import storage
-from penstroke.errors import ModelError, UsageError
-from penstroke.models.build import build
+from penstroke.errors import ModelError
+from penstroke.models.build import build, shapes
 from penstroke.recipes import NETWORKS, NetworkSpec, network_from_json
 
 FORMAT = "penstroke-model-1"
@@ -100,14 +100,14 @@ def load_model(path: Path) -> tuple[nn.Module, Description]:
         raise ModelError(f"{path} has format {metadata.get('format')!r}, and must have {FORMAT!r}.", remedy)
     try:
         description = Description.from_json(json.loads(metadata["description"]))
-        model = description.new_model()
-    except (KeyError, TypeError, ValueError, RecursionError, UsageError) as fault:
-        raise ModelError(f"{path} has a description that does not make sense: {fault!r}.", remedy) from fault
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as fault:
-        reason = " ".join(str(fault).split())
-        raise ModelError(f"{path} has weights that do not fit its own description: {reason}", remedy) from fault
+        # Without memory: a lying description cannot make us allocate.
+        wanted = shapes(description.network, description.image_shape, len(description.classes))
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError, RuntimeError) as fault:
+        raise ModelError(f"{path} has a description that does not make sense: {fault}.", remedy) from fault
+    if wanted != {name: value.shape for name, value in tensors.items()}:
+        raise ModelError(f"{path} has weights that do not fit its own description.", remedy)
+    model = description.new_model()
+    model.load_state_dict(tensors)
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
         raise ModelError(f"{path} has weights that are not finite numbers.", remedy)
     return model.eval(), description

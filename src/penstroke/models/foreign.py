@@ -95,7 +95,7 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         if b"Unsupported" in str(fault).encode() or "global" in str(fault).lower():
             raise _refused(path, "it holds more than tensors (a whole model or code), which is never run") from fault
         raise _refused(path, "it is no file of PyTorch's, or a damaged one") from fault
-    except Exception as fault:  # noqa: BLE001 - a damaged file makes PyTorch raise nearly anything
+    except Exception as fault:  # a damaged file makes PyTorch raise nearly anything
         raise _refused(path, f"it is no file of PyTorch's, or a damaged one ({type(fault).__name__})") from fault
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()

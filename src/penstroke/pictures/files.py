@@ -88,7 +88,7 @@ def _decode(stream: BinaryIO, name: str, max_pixels: int) -> Pixels:
             raise
         except Image.DecompressionBombError as error:
             raise _too_big(name, str(error).split(",")[0], max_pixels) from error
-        except Exception as error:  # noqa: BLE001 -- broken files make Pillow raise nearly anything
+        except Exception as error:
             raise _not_decoded(stream, name, error) from error
 
 

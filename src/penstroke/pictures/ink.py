@@ -19,8 +19,11 @@ from penstroke.pictures.rules import remove_rules
 
 WORK_SIDE = 1000
 """Longest side, in pixels, at which strokes are looked at; bigger pictures are shrunk to it first."""
-COARSE_PIXELS = 240 * 240
-LIGHT_PIXELS = 32 * 32
+COARSE_PIXELS = 200 * 200
+WINDOWS = ((0.08, 1.0), (0.16, 1.0), (0.3, 0.6), (0.5, 0.35))
+"""Windows in which strokes are looked for, as shares of the picture's side, and the trust in what they show."""
+WINDOW_GAIN = 1.25
+"""How much more ink a larger window must show to be believed."""
 STROKE_WORK = 8.0
 """Widest stroke, in pixels, that still gains from more pixels: wider ones are shrunk to it."""
 
@@ -162,6 +165,10 @@ def _contrast(grey: Grey) -> float:
 def find_polarity(grey: Grey) -> tuple[Mask, bool, float, float]:
     """Find whether dark or bright strokes are the ink, by what looks more like strokes.
 
+    What is thinner than a window stands out from the picture closed (dark) or opened (bright) by it. Windows of
+    several sizes are tried, since the pen's width is not known: small ones do not see a page on a table, large ones
+    see a felt pen.
+
     Returns:
         A rough mask of the ink, whether it is brighter than the paper, its strokes' usual width in pixels, and
         the width of its thickest blot.
@@ -171,71 +178,83 @@ def find_polarity(grey: Grey) -> tuple[Mask, bool, float, float]:
     """
     factor = min(1.0, (COARSE_PIXELS / grey.size) ** 0.5)
     small = resize(grey, factor)
-    rest = small - rough_paper(small)
-    spread = 1.4826 * float(np.median(np.abs(rest - np.median(rest))))
-    found = []
+    edges = ndimage.gaussian_gradient_magnitude(small, 0.7) if factor < 1 else _steps(small)
+    best: tuple[float, Mask, bool] = (0.0, small > np.inf, False)
     for bright in (False, True):
-        level = np.maximum(rest if bright else -rest, 0)
-        top = float(np.percentile(ndimage.uniform_filter(level, 3 if factor < 1 else 1), 99.8))
-        threshold = max(0.45 * top, 3.5 * spread, 5.0)
-        found.append((*_strokes(level, threshold), bright))
-    mask, score, width, thick, bright = max(found, key=lambda f: f[1])
-    if score <= 0:
+        page = 255 - small if bright else small
+        found: tuple[float, Mask] = (0.0, small > np.inf)
+        for share, trust in WINDOWS:
+            mask, worth = _strokes(_darker(page, max(3, int(share * small.size**0.5) | 1)), edges)
+            if trust * worth > WINDOW_GAIN * found[0]:
+                found = (trust * worth, mask)
+        if found[0] > best[0]:
+            best = (*found, bright)
+    worth, mask, bright = best
+    if worth <= 0:
         raise EmptyPicture("it is one even colour, or light and shadow alone")
     size = (grey.shape[1], grey.shape[0])
-    return (
-        resize_to(mask.astype(np.float32), size, smooth=False) > 0.4,
-        bright,
-        width / factor,
-        thick / factor,
-    )
+    rough = resize_to(mask.astype(np.float32), size, smooth=False) > 0.4
+    width, thick = stroke_width(mask)
+    return rough, bright, width / factor, thick / factor
 
 
-def rough_paper(grey: Grey) -> Grey:
-    """Return the paper's brightness from afar: the median of the half of the picture around each place."""
-    small = resize(grey, min(1.0, (LIGHT_PIXELS / grey.size) ** 0.5))
-    window = int(0.6 * small.size**0.5) | 1
-    # Beyond the rim the paper goes on, without the ink that touches the rim: else a digit that fills its picture
-    # would be taken for paper.
-    edges = np.pad(small, 1, mode="edge")
-    for side in (edges[0], edges[-1], edges[:, 0], edges[:, -1]):
+def _steps(grey: Grey) -> Grey:
+    """Return the greatest difference of each pixel to its neighbours."""
+    return (ndimage.maximum_filter(grey, 3) - ndimage.minimum_filter(grey, 3)) / 2
+
+
+def _darker(page: Grey, window: int) -> Grey:
+    """Return how much darker than what surrounds it each thing is that is thinner than ``window`` pixels."""
+    # Beyond the rim the page goes on, without the ink that touches it: a stroke ends at the rim.
+    padded = np.pad(page, 1, mode="edge")
+    for side in (padded[0], padded[-1], padded[:, 0], padded[:, -1]):
         side[:] = ndimage.median_filter(side, len(side) // 2 | 1, mode="nearest")
-    padded = np.pad(edges, window // 3, mode="edge")
-    paper = ndimage.median_filter(padded, window, mode="nearest")
-    margin = window // 3 + 1
-    return resize_to(paper[margin:-margin, margin:-margin], (grey.shape[1], grey.shape[0]), smooth=False)
+    padded = np.pad(padded, window // 2, mode="edge")
+    margin = window // 2 + 1
+    level = ndimage.grey_closing(padded, size=window)[margin:-margin, margin:-margin] - page
+    return np.maximum(level - np.median(level), 0)
 
 
-def _strokes(level: Grey, threshold: float) -> tuple[Mask, float, float, float]:
-    """Return the mask of what looks like strokes, how much of it there is, its width, and its thickest place's."""
-    mask = level > threshold
+def _strokes(level: Grey, edges: Grey) -> tuple[Mask, float]:
+    """Return the mask of what looks like strokes, and how much of it there is.
+
+    Args:
+        level: float32 ``[h, w]``, how far each pixel stands out from the paper.
+        edges: float32 ``[h, w]``, how steep the picture is there.
+    """
+    top = float(np.percentile(ndimage.uniform_filter(level, 3) if level.size > 5000 else level, 99.8))
+    mask = level > max(0.45 * top, 5.0 * float(np.median(level)), 6.0)
     pieces, count = ndimage.label(mask, np.ones((3, 3)))
     if count == 0:
-        return mask, 0.0, 1.0, 1.0
+        return mask, 0.0
     reach = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    index = np.arange(1, count + 1)
-    area = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
-    energy = np.bincount(pieces.ravel(), level.ravel(), minlength=count + 1)[1:]
-    thick = 2 * ndimage.maximum(reach, pieces, index) - 1
+
+    def sums(values: ndarray | None) -> ndarray:
+        return np.bincount(pieces.ravel(), None if values is None else values.ravel(), count + 1)[1:]
+
+    area, energy = sums(None), sums(level)
+    thick = 2 * ndimage.maximum(reach, pieces, np.arange(1, count + 1)) - 1
     # A stroke is longer than wide; a square or a disk of any size comes near 1, a digit beyond 3.
     length = area / np.maximum(thick, 1.5) ** 2
     quality = np.clip((length - 1) / 4, 0.02, 1)
+    # Ink has sharp edges all around; shadows and the light between them have not.
+    border = mask & (reach <= 1)
+    sharp = sums(np.where(border, edges, 0)) / np.maximum(sums(border.astype(float)), 1)
+    quality *= np.clip(2 * sharp * area / energy, 0, 1) ** 2
     rim = np.zeros(count + 1, bool)
     rim[np.unique(np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]))] = True
-    quality = quality * np.where(rim[1:], 0.15, 1)
-    worth = energy * quality
+    worth = energy * quality * np.where(rim[1:], 0.15, 1)
     keep = worth >= 0.1 * worth.max()
-    mask = np.concatenate([[False], keep])[pieces]
-    return mask, float(worth.sum()), stroke_width(mask), float(thick[keep].max())
+    return np.concatenate([[False], keep])[pieces], float(worth.sum())
 
 
-def stroke_width(mask: Mask) -> float:
-    """Return the usual width of a mask's strokes in pixels: twice the reach along their middle."""
+def stroke_width(mask: Mask) -> tuple[float, float]:
+    """Return the usual and the greatest width of a mask's strokes in pixels: twice the reach along their middle."""
     if not mask.any():
-        return 1.0
+        return 1.0, 1.0
     reach = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    ridge = mask & (reach >= ndimage.maximum_filter(reach, 3))
-    return max(1.0, 2 * float(np.median(reach[ridge])) - 0.5)
+    ridge = reach[mask & (reach >= ndimage.maximum_filter(reach, 3))]
+    return max(1.0, 2 * float(np.median(ridge)) - 0.5), max(1.0, 2 * float(ridge.max()) - 0.5)
 
 
 def even_light(grey: Grey, width: float, thick: float) -> tuple[Grey, float]:
@@ -251,7 +270,8 @@ def even_light(grey: Grey, width: float, thick: float) -> tuple[Grey, float]:
     """
     reach = int(max(1.5 * width, 0.75 * min(thick, 6 * width)) + 1.5)
     paper = ndimage.grey_closing(ndimage.gaussian_filter(grey, 0.15 * width), size=2 * reach + 1)
-    paper = np.maximum(ndimage.gaussian_filter(paper, 0.5 * width), 1.0)
+    # Smooth, but never brighter: smoothing alone would draw a line along the edge of a dark table.
+    paper = np.maximum(np.minimum(ndimage.gaussian_filter(paper, 0.5 * width), paper), 1.0)
     level = 1 - grey / paper
     # A closing follows the upper edge of the paper's noise: the middle of what is left is the true paper.
     some = level[::2, ::2] if level.size > 10_000 else level

@@ -38,7 +38,7 @@ def to_symbol(level: Grey, size: int = 28, watch: Watch | None = None) -> UInt8[
     level = crop(level)
     show(Stage("cropped", as_picture(level), f"{level.shape[1]} x {level.shape[0]} pixels"))
     fine = fit(level, box * FINE)
-    width = stroke_width(fine > 0.5) / FINE * BOX / box
+    width = stroke_width(fine > 0.5)[0] / FINE * BOX / box
     if HAIRLINE <= width <= FELT and abs(max(level.shape) - box) <= 1:
         # It has the right size already: resampling would only blur it.
         fitted = level

@@ -64,7 +64,7 @@ class History:
     """From the first step to the end of the last measuring."""
 
 
-class StopTraining(Exception):  # noqa: N818 - it is a request, not an error
+class StopTraining(Exception):
     """Raised by a sink to end the training at this step boundary."""
 
 

@@ -17,11 +17,12 @@ from torch.nn import functional as F
 from penstroke.data import Dataset, Split, carve
 from penstroke.data.batches import batches, shuffled
 from penstroke.data.split import pixel_statistics
+from penstroke.errors import ModelError
 from penstroke.evaluation import Score, score
 from penstroke.models.files import Description
 from penstroke.models.forward import log_probabilities
 from penstroke.recipes import Recipe
-from penstroke.runtime import choose_device, derived_seed, seed_step
+from penstroke.runtime import choose_device, derived_seed, prepare_once, seed_step
 from penstroke.training.history import EpochRow, History, Progress, Sink, StopTraining
 from penstroke.training.optimizers import build_optimizer, lr_factor, set_lr
 
@@ -97,32 +98,23 @@ def fit(recipe: Recipe, data: Dataset, device: str | torch.device = "auto", sink
 
     Raises:
         UsageError: the device is not there.
-        ModelError: the network cannot take such images.
+        ModelError: the network cannot take such images, or the loss stops being a finite number.
         DataError: the test images are wanted and cannot be used.
     """
+    prepare_once()
     place = choose_device(str(device))
     train, held_back = carve(data.train, recipe.validation, recipe.seed) if recipe.validation else (data.train, None)
-    measured = pixel_statistics(train) if recipe.mean is None or recipe.std is None else (0.0, 1.0)
-    description = Description(
-        network=recipe.network,
-        image_shape=(train.images.shape[1], train.images.shape[2], train.images.shape[3]),
-        classes=train.classes,
-        mean=measured[0] if recipe.mean is None else recipe.mean,
-        std=measured[1] if recipe.std is None else recipe.std,
-        picture_rule=data.card.picture_rule,
-    )
+    description = _describe(recipe, train, data.card.picture_rule)
     torch.manual_seed(derived_seed(recipe.seed))
     model = description.new_model().to(place)
-    optimizer = build_optimizer(
-        recipe.optimizer, model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay
-    )
+    optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay)
+    train = train.to(place)
+    held_back = held_back and held_back.to(place)
+    test = data.test.to(place) if recipe.test_each_epoch else None
 
     def lr(done: float) -> float:
         return recipe.lr * lr_factor(recipe.schedule, done, recipe.epochs, recipe.lr_decay)
 
-    train = train.to(place)
-    held_back = held_back and held_back.to(place)
-    test = data.test.to(place) if recipe.test_each_epoch else None
     history = History()
     start = time.perf_counter()
     with suppress(StopTraining):
@@ -142,9 +134,32 @@ def fit(recipe: Recipe, data: Dataset, device: str | torch.device = "auto", sink
     return Fitted(model.eval(), description, history)
 
 
+def _describe(recipe: Recipe, train: Split, picture_rule: str) -> Description:
+    """Return what the model is to be: the recipe's network, for these images and classes."""
+    measured = pixel_statistics(train) if recipe.mean is None or recipe.std is None else (0.0, 1.0)
+    return Description(
+        network=recipe.network,
+        image_shape=(train.images.shape[1], train.images.shape[2], train.images.shape[3]),
+        classes=train.classes,
+        mean=measured[0] if recipe.mean is None else recipe.mean,
+        std=measured[1] if recipe.std is None else recipe.std,
+        picture_rule=picture_rule,
+    )
+
+
 def _epoch_row(epoch: int, losses: Float[Tensor, "steps"], total: int, batch_size: int, seconds: float) -> EpochRow:
-    """Return the record of a trained epoch; the last batch, which may be smaller, weighs by its size."""
+    """Return the record of a trained epoch; the last batch, which may be smaller, weighs by its size.
+
+    Raises:
+        ModelError: a loss is not a finite number.
+    """
     values = losses.double().cpu()
+    if not values.isfinite().all():
+        step = int((~values.isfinite()).nonzero()[0])
+        raise ModelError(
+            f"The training went wrong: the loss of step {step + 1} of epoch {epoch} is {values[step].item()}.",
+            "Take a smaller learning rate (--lr).",
+        )
     last = total - batch_size * (len(values) - 1)
     mean = (values[:-1].sum() * batch_size + values[-1] * last) / total
     return EpochRow(epoch, tuple(values.tolist()), float(mean), seconds)
@@ -157,7 +172,7 @@ def _measured(
     start = time.perf_counter()
 
     def measure(split: Split | None) -> Score | None:
-        return split and score(log_probabilities(model, split.images, batch_size), split.labels)
+        return score(log_probabilities(model, split.images, batch_size), split.labels) if split else None
 
     row = replace(row, test=measure(test), validation=measure(validation))
     return replace(row, test_seconds=time.perf_counter() - start)

@@ -6,26 +6,24 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-OptimizerArguments = dict[str, float | bool]
-
 
 def build_optimizer(
     name: str, parameters: Iterable[nn.Parameter], lr: float, momentum: float, weight_decay: float
 ) -> torch.optim.Optimizer:
     """Return the optimizer called ``name`` (one of ``recipes.OPTIMIZERS``)."""
-    kind, arguments = _OPTIMIZERS[name]
-    taken = arguments | ({"momentum": momentum} if name in ("sgd", "rmsprop") else {})
-    return kind(parameters, lr=lr, weight_decay=weight_decay, **taken)
-
-
-# `fused` does a step in one pass over memory, where PyTorch offers it; `foreach` in one call for each operation.
-_OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], OptimizerArguments]] = {
-    "adadelta": (torch.optim.Adadelta, {"foreach": True}),
-    "adam": (torch.optim.Adam, {"fused": True}),
-    "adamw": (torch.optim.AdamW, {"fused": True}),
-    "rmsprop": (torch.optim.RMSprop, {"foreach": True}),
-    "sgd": (torch.optim.SGD, {"fused": True}),
-}
+    # `fused` does a step in one pass over memory, where PyTorch offers it; `foreach` in one call for each operation.
+    match name:
+        case "adadelta":
+            return torch.optim.Adadelta(parameters, lr=lr, weight_decay=weight_decay, foreach=True)
+        case "adam":
+            return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+        case "rmsprop":
+            return torch.optim.RMSprop(parameters, lr=lr, weight_decay=weight_decay, momentum=momentum, foreach=True)
+        case "sgd":
+            return torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay, momentum=momentum, fused=True)
+    raise AssertionError(f"no optimizer {name!r}: recipes know only those above")
 
 
 def lr_factor(schedule: str, done: float, epochs: int, lr_decay: float) -> float:

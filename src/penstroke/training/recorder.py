@@ -10,6 +10,7 @@ import torch
 from penstroke import runs, storage
 from penstroke.data import CARDS, Dataset
 from penstroke.errors import PenstrokeError
+from penstroke.models.build import shapes
 from penstroke.models.files import save_model
 from penstroke.recipes import Recipe
 from penstroke.runs import Run
@@ -72,6 +73,8 @@ def train_run(
         StorageError: the run cannot be written.
     """
     conditions = environment(choose_device(device))
+    _, channels, height, width = data.train.images.shape
+    shapes(recipe.network, (channels, height, width), len(data.train.classes))  # a fault now leaves no run behind
     name = data.card.name
     # What later commands load again without being told: a card by its name, a folder by its whole path.
     again = name if name in CARDS else str(Path(data.requested).expanduser().resolve())

@@ -1,0 +1,42 @@
+# Every target sets up what it needs: .venv is made once, and again only when the dependencies change.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: train test check bench lint types clean help
+
+help:
+	@echo "make train   train the textbook's network, test it, draw a test image with its prediction"
+	@echo "make test    run the tests"
+	@echo "make check   lint, types, tests: what decides whether a change lands"
+	@echo "make bench   measure speed against the references (short form)"
+	@echo "make clean   remove the environment and caches (runs are kept)"
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+train: $(READY)
+	$(BIN)/penstroke train
+	$(BIN)/penstroke show
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy --strict
+
+check: lint types test
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.speed --short
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

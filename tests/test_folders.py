@@ -1,0 +1,296 @@
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from penstroke.data import folders
+from penstroke.data.folders import letterbox, read_folder
+from penstroke.data.idx import Array, write_idx
+from penstroke.errors import DataError
+
+
+def picture(path: Path, array: Any, **options: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(array, np.uint8)).save(path, **options)
+
+
+def grey(value: int, height: int = 4, width: int = 3) -> Array:
+    return np.full((height, width), value, np.uint8)
+
+
+def class_folders(root: Path, names: tuple[str, ...] = ("2", "10", "1"), each: int = 5) -> Path:
+    for name in names:
+        for number in range(each):
+            picture(root / name / f"{number}.png", grey(int(name) * 10 + number))
+    return root
+
+
+def test_class_folders_become_a_dataset(tmp_path: Path) -> None:
+    dataset = read_folder(class_folders(tmp_path / "mine"))
+    assert dataset.train.classes == ("1", "2", "10")
+    assert dataset.card.name == "mine"
+    assert dataset.card.image_shape == (1, 4, 3)
+    assert dataset.card.mean is None
+    assert dataset.card.picture_rule == "letterbox"
+    assert dataset.requested == str(tmp_path / "mine")
+    assert (len(dataset.train), len(dataset.test)) == (12, 3)
+    assert (dataset.train.name, dataset.test.name) == ("train", "test")
+    assert any("20%" in note and "carved" in note for note in dataset.notes)
+    for split in (dataset.train, dataset.test):
+        assert (split.images[:, 0, 0, 0] // 10).tolist() == [int(split.classes[at]) for at in split.labels]
+
+
+def test_train_and_test_folders_and_a_test_part_not_opened_early(tmp_path: Path) -> None:
+    class_folders(tmp_path / "train")
+    class_folders(tmp_path / "test", each=2)
+    class_folders(tmp_path / "val", each=1)
+    broken = tmp_path / "test" / "1" / "0.png"
+    broken.write_bytes(b"not a picture")
+    dataset = read_folder(tmp_path)
+    assert len(dataset.train) == 15
+    assert dataset.notes == ("val/ was passed over",)
+    with pytest.raises(DataError, match=r"1 of 6 pictures cannot be read: .*0\.png"):
+        _ = dataset.test
+    picture(broken, grey(10))
+    assert len(dataset.test) == 6
+
+
+def test_a_test_part_with_other_classes_is_refused(tmp_path: Path) -> None:
+    class_folders(tmp_path / "train")
+    class_folders(tmp_path / "test", names=("1", "2", "10", "11"))
+    with pytest.raises(DataError, match="classes that train has not: 11"):
+        _ = read_folder(tmp_path).test
+
+
+def test_pictures_of_another_size_are_fitted_into_the_most_common_one(tmp_path: Path) -> None:
+    class_folders(tmp_path)
+    wide = np.full((4, 30), 200)
+    wide[1:3, 10:20] = 0
+    picture(tmp_path / "1" / "wide.png", wide)
+    dataset = read_folder(tmp_path)
+    assert dataset.card.image_shape == (1, 4, 3)
+    assert any("1 of 16 pictures are not 3x4" in note for note in dataset.notes)
+
+
+def test_a_letterbox_keeps_the_ratio_and_continues_the_border() -> None:
+    image = Image.new("RGB", (40, 20), "white")
+    image.paste("black", (10, 5, 30, 15))
+    fitted = np.asarray(letterbox(image, (20, 20)))
+    assert fitted.shape == (20, 20, 3)
+    assert (fitted[:5] == 255).all()
+    assert (fitted[-5:] == 255).all()
+    assert (fitted[9:11, 7:13] < 10).all()
+
+
+def test_large_pictures_are_made_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "MAX_SIDE", 10)
+    for name in "ab":
+        for number in range(3):
+            picture(tmp_path / name / f"{number}.png", grey(7, 20, 40))
+    assert read_folder(tmp_path).card.image_shape == (1, 5, 10)
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_colours_are_kept_only_if_there_are_any(tmp_path: Path, colour: Any) -> None:
+    class_folders(tmp_path)
+    rgb = np.repeat(grey(9)[..., None], 3, axis=2)
+    rgb[..., 0] += 50 * colour
+    picture(tmp_path / "1" / "rgb.png", rgb)
+    dataset = read_folder(tmp_path)
+    assert dataset.card.image_shape == (3 if colour else 1, 4, 3)
+    assert dataset.test.images.shape[1] == dataset.train.images.shape[1]
+
+
+def test_every_allowed_format_and_mode_is_read(tmp_path: Path) -> None:
+    class_folders(tmp_path)
+    for suffix in folders.SUFFIXES:
+        picture(tmp_path / "1" / f"a{suffix.upper()}", grey(100))
+    deep = Image.fromarray(np.full((4, 3), 100 << 8, np.uint16))
+    deep.save(tmp_path / "1" / "deep.png")
+    Image.new("LA", (3, 4), (0, 0)).save(tmp_path / "1" / "clear.png")
+    sideways = Image.Exif()
+    sideways[0x0112] = 6
+    picture(tmp_path / "1" / "sideways.jpg", grey(100, 3, 4), exif=sideways)
+    dataset = read_folder(tmp_path)
+    assert not any("not 3x4" in note for note in dataset.notes)
+    values = [split.images[split.labels == 0][:, 0].flatten(1) for split in (dataset.train, dataset.test)]
+    flat = sorted(int(row.float().mean().round()) for part in values for row in part)
+    assert flat[-1] == 255  # what is transparent is seen on white
+    assert all(abs(value - 100) <= 2 for value in flat[5:-1])
+
+
+def test_a_photo_on_its_side_is_set_upright(tmp_path: Path) -> None:
+    path = tmp_path / "sideways.png"
+    turned = Image.Exif()
+    turned[0x0112] = 6  # the camera was turned: the first row of the file is the right-hand column
+    picture(path, [[200, 200, 200], [10, 10, 10]], exif=turned)
+    assert folders._size_of(path) == (2, 3)
+    assert folders._pixels_of(path, (2, 3)).tolist() == [[10, 200]] * 3
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def tiff() -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(grey(1)).save(content, "TIFF")
+    return content.getvalue()
+
+
+BROKEN = {
+    "bomb": (png_that_claims(8000, 8000), "8000x8000 is more than 50000000 pixels"),
+    "greater bomb": (png_that_claims(60_000, 60_000), "Decompression"),
+    "cut": (png_that_claims(3, 4), "0.png"),
+    "a format not allowed": (tiff(), "it is none of PNG, JPEG, BMP, GIF, WEBP"),
+    "empty": (b"", "it is none of"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_picture_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    class_folders(tmp_path)
+    (tmp_path / "2" / "0.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"1 of 15 pictures cannot be read") as caught:
+        read_folder(tmp_path)
+    assert str(tmp_path / "2" / "0.png") in caught.value.message
+    assert said in caught.value.message
+
+
+def test_of_many_broken_pictures_five_are_named(tmp_path: Path) -> None:
+    class_folders(tmp_path, each=7)
+    for path in (tmp_path / "1").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"7 of 21 pictures .* and 2 more") as caught:
+        read_folder(tmp_path)
+    assert caught.value.message.count(".png") == 5
+
+
+def test_what_is_no_picture_is_passed_over_and_said(tmp_path: Path) -> None:
+    class_folders(tmp_path)
+    (tmp_path / "1" / "notes.txt").write_text("x")
+    (tmp_path / "1" / ".DS_Store").write_text("x")
+    (tmp_path / ".git").mkdir()
+    notes = read_folder(tmp_path).notes
+    assert any("1/notes.txt" in note for note in notes)
+    assert not any("DS_Store" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda root: picture(root / "1.png", grey(1)), "no folders of classes and no IDX files"),
+        (lambda root: class_folders(root, names=("7",)), "one class, '7'"),
+        (lambda root: (class_folders(root) / "3").mkdir(), "Classes without pictures in .*: 3"),
+        (lambda root: [(root / name).mkdir() for name in "ab"], "without pictures in .*: a, b"),
+        (lambda root: class_folders(root, each=1), "leaves a part empty"),
+    ],
+)
+def test_a_folder_that_is_no_dataset_is_refused(tmp_path: Path, make: Any, said: str) -> None:
+    make(tmp_path)
+    with pytest.raises(DataError, match=said) as caught:
+        read_folder(tmp_path)
+    assert caught.value.remedy
+
+
+# ---- IDX files
+
+
+def idx(root: Path, part: str, labels: Any, suffix: str = "", images: Any = None) -> None:
+    labels = np.asarray(labels)
+    pictures = np.zeros((len(labels), 28, 28), np.uint8) if images is None else images
+    pictures = pictures + (labels.reshape(len(labels), -1)[:, :1, None] if images is None else 0)
+    write_idx(root / f"{part}-images-idx3-ubyte{suffix}", pictures.astype(np.uint8))
+    write_idx(root / f"{part}-labels-idx1-ubyte{suffix}", labels.astype(np.uint8))
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("name", ["t10k", "test"])
+def test_idx_files_become_a_dataset(tmp_path: Path, name: Any, suffix: str) -> None:
+    idx(tmp_path, "train", [0, 1, 2, 1, 0], suffix)
+    idx(tmp_path, name, [1, 2], suffix)
+    dataset = read_folder(tmp_path)
+    assert dataset.train.classes == ("0", "1", "2")
+    assert dataset.card.image_shape == (1, 28, 28)
+    assert dataset.card.picture_rule == "digit"
+    assert dataset.notes == ()
+    assert dataset.train.images[:, 0, 0, 0].tolist() == dataset.train.labels.tolist() == [0, 1, 2, 1, 0]
+    assert dataset.test.labels.tolist() == [1, 2]
+
+
+def test_idx_test_files_are_not_opened_early(tmp_path: Path) -> None:
+    idx(tmp_path, "train", [0, 1])
+    for kind in ("images-idx3", "labels-idx1"):
+        (tmp_path / f"t10k-{kind}-ubyte").write_bytes(b"broken")
+    dataset = read_folder(tmp_path)
+    with pytest.raises(DataError, match="no IDX file"):
+        _ = dataset.test
+
+
+def test_idx_without_a_test_part_is_carved(tmp_path: Path) -> None:
+    idx(tmp_path, "train", [0, 1] * 5)
+    dataset = read_folder(tmp_path)
+    assert (len(dataset.train), len(dataset.test)) == (8, 2)
+    assert "carved" in dataset.notes[0]
+
+
+def test_a_plain_idx_file_goes_before_its_gzipped_twin(tmp_path: Path) -> None:
+    idx(tmp_path, "train", [0, 1] * 5)
+    for kind in ("images-idx3", "labels-idx1"):
+        (tmp_path / f"train-{kind}-ubyte.gz").write_bytes(b"broken")
+    assert len(read_folder(tmp_path).train) == 8
+
+
+def spoil(root: Path, how: str) -> None:
+    idx(root, "train", [0, 1, 2])
+    idx(root, "t10k", [0, 1, 2])
+    labels, images = root / "train-labels-idx1-ubyte", root / "train-images-idx3-ubyte"
+    if how == "counts":
+        write_idx(labels, np.zeros(2, np.uint8))
+    elif how == "float labels":
+        write_idx(labels, np.zeros(3, np.float32))
+    elif how == "negative labels":
+        write_idx(labels, np.array([0, -1, 2], np.int8))
+    elif how == "rank 2 images":
+        write_idx(images, np.zeros((3, 28), np.uint8))
+    elif how == "short images":
+        write_idx(images, np.zeros((3, 28, 28), np.int16))
+    elif how == "no labels":
+        labels.unlink()
+    elif how == "no train":
+        labels.unlink()
+        images.unlink()
+    elif how == "two sets":
+        labels.rename(root / "emnist-train-labels-idx1-ubyte")
+        write_idx(labels, np.zeros(3, np.uint8))
+    elif how == "test labels":
+        write_idx(root / "t10k-labels-idx1-ubyte", np.array([0, 1, 3], np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("counts", "2 for 3 images"),
+        ("float labels", "float32 .* whole numbers"),
+        ("negative labels", "between -1 and 2"),
+        ("rank 2 images", r"uint8 \[3, 28\]"),
+        ("short images", r"int16 \[3, 28, 28\]"),
+        ("no labels", "none of train-labels"),
+        ("no train", "none of train-images, train-labels"),
+        ("two sets", "two files of train labels"),
+        ("test labels", "between 0 and 3; they must be between 0 and 2"),
+    ],
+)
+def test_idx_files_that_do_not_fit_are_refused(tmp_path: Path, how: Any, said: str) -> None:
+    spoil(tmp_path, how)
+    with pytest.raises(DataError, match=said):
+        _ = read_folder(tmp_path).test

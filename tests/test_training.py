@@ -1,0 +1,175 @@
+"""The loop: step, epoch, fit; what is random hangs on (seed, epoch, step) alone."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from trained import dataset, head, short, small
+
+from penstroke import Classifier, ConvNet, evaluate, fit, recipes
+from penstroke.data import Dataset
+from penstroke.data.batches import batches, shuffled
+from penstroke.errors import ModelError, UsageError
+from penstroke.models.forward import log_probabilities
+from penstroke.runtime import seed_step
+from penstroke.training import EpochRow, Progress, Sink, StopTraining, train_step
+from penstroke.training.optimizers import build_optimizer, lr_factor
+
+
+def weights(**changes: object) -> dict[str, torch.Tensor]:
+    return fit(short(**changes), small(), "cpu").model.state_dict()
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_learning_happens() -> None:
+    data = dataset()
+    fitted = fit(
+        short(epochs=1), Dataset(data.card, head(data.train, 4000), lambda: data.test, requested="auto"), "cpu"
+    )
+    (row,) = fitted.history.epochs
+    assert row.test is not None
+    assert row.test.accuracy > 0.88
+    first, last = row.step_losses[:10], row.step_losses[-10:]
+    assert sum(last) < sum(first) / 3
+    report = evaluate(Classifier(fitted.model, fitted.description).log_probabilities, data.test)
+    assert report.score == row.test, "the line after the epoch and `test` are one figure"
+
+
+def test_one_seed_gives_identical_weights_and_another_does_not() -> None:
+    first = weights()
+    torch.randn(7)  # what ran before does not matter
+    assert same(first, weights())
+    assert not same(first, weights(seed=1))
+
+
+def test_order_is_a_function_of_seed_and_epoch() -> None:
+    orders = [shuffled(1000, seed, epoch) for seed in (0, 1) for epoch in (1, 2)]
+    assert torch.equal(orders[0], shuffled(1000, 0, 1))
+    assert all(sorted(order.tolist()) == list(range(1000)) for order in orders)
+    assert len({tuple(order.tolist()) for order in orders}) == 4
+
+
+def test_dropout_is_a_function_of_seed_epoch_and_step() -> None:
+    def drawn(*place: int) -> list[float]:
+        seed_step(*place)
+        return torch.rand(4).tolist()
+
+    places = [(0, 1, 0), (0, 1, 1), (0, 2, 0), (1, 1, 0), (1, 0, 1)]
+    assert drawn(0, 1, 0) == drawn(0, 1, 0)
+    assert len({tuple(drawn(*place)) for place in places}) == len(places)
+
+
+def test_batches_go_through_every_image_once() -> None:
+    split = head(dataset().train, 100)
+    order = shuffled(100, 0, 1)
+    parts = list(batches(split, 32, order))
+    assert [len(labels) for _, labels in parts] == [32, 32, 32, 4]
+    assert torch.equal(torch.cat([images for images, _ in parts]), split.images[order])
+    assert torch.equal(torch.cat([labels for _, labels in parts]), split.labels[order])
+
+
+@pytest.mark.parametrize("name", recipes.OPTIMIZERS)
+def test_every_optimizer_goes_downhill(name: str) -> None:
+    torch.manual_seed(0)
+    model = ConvNet(dropout=(0.0, 0.0))
+    lr = {"adadelta": 0.5, "sgd": 0.05}.get(name, 0.002)
+    optimizer = build_optimizer(name, model.parameters(), lr=lr, momentum=0.5, weight_decay=1e-4)
+    batch = head(dataset().train, 64)
+    losses = [train_step(model, optimizer, batch.images, batch.labels).item() for _ in range(30)]
+    assert losses[-1] < losses[0] / 1.5
+
+
+def test_learning_rate_schedules() -> None:
+    assert {lr_factor("constant", done / 10, 2, 0.7) for done in range(10)} == {1.0}
+    assert [lr_factor("step", done, 4, 0.5) for done in (0, 0.24, 0.25, 0.5, 0.99)] == [1, 1, 0.5, 0.25, 0.125]
+    cycle = [lr_factor("one-cycle", done / 100, 1, 0.7) for done in range(101)]
+    assert max(cycle) == cycle[25] == 1
+    assert cycle[0] < 0.1
+    assert cycle[100] == pytest.approx(0)
+    assert all(after > before for before, after in pairwise(cycle[1:26]))
+    assert all(after < before for before, after in pairwise(cycle[25:]))
+
+
+class Watch(Sink):
+    def __init__(self, stop_at: int = 10**9) -> None:
+        self.steps: list[Progress] = []
+        self.rows: list[EpochRow] = []
+        self.stop_at = stop_at
+
+    def stepped(self, progress: Progress) -> None:
+        self.steps.append(progress)
+        if len(self.steps) == self.stop_at:
+            raise StopTraining
+
+    def epoch_ended(self, row: EpochRow) -> None:
+        self.rows.append(row)
+
+
+def test_sinks_see_every_step_and_epoch() -> None:
+    watch = Watch()
+    history = fit(recipes.book(batch_size=64), small(), "cpu", [watch]).history
+    assert history.finished
+    assert history.epochs == watch.rows
+    assert [(p.epoch, p.step, p.images) for p in watch.steps[:2]] == [(1, 1, 64), (1, 2, 128)]
+    assert [(p.epoch, p.step, p.images) for p in watch.steps[-1:]] == [(2, 32, 2000)]
+    losses = [p.loss.item() for p in watch.steps if p.epoch == 2]
+    assert losses == pytest.approx(watch.rows[1].step_losses)
+    sizes = [64] * 31 + [16]
+    mean = sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / 2000
+    assert watch.rows[1].train_loss == pytest.approx(mean)
+
+
+def test_a_stopped_training_is_unfinished_and_has_a_model() -> None:
+    watch = Watch(stop_at=40)
+    fitted = fit(recipes.book(batch_size=64), small(), "cpu", [watch])
+    assert not fitted.history.finished
+    assert len(watch.steps) == 40
+    assert [row.epoch for row in fitted.history.epochs] == [1]
+    assert not fitted.model.training
+
+
+def test_the_test_set_is_not_opened_unless_the_recipe_says_so() -> None:
+    data = small()
+
+    def opened() -> None:
+        raise AssertionError("the test set was opened")
+
+    closed = Dataset(data.card, data.train, opened, requested="auto")  # type: ignore[arg-type]
+    (row,) = fit(short(test_each_epoch=False, validation=0.1, batch_size=100), closed, "cpu").history.epochs
+    assert row.test is None
+    assert row.validation is not None
+    assert row.validation.total == pytest.approx(200, abs=10)
+    with pytest.raises(AssertionError, match="opened"):
+        fit(short(batch_size=500), closed, "cpu")
+
+
+def test_statistics_are_the_recipes_or_measured() -> None:
+    given = fit(short(batch_size=500), small(), "cpu").description
+    measured = fit(short(batch_size=500, mean=None, std=None), small(), "cpu").description
+    assert (given.mean, given.std) == (0.1302, 0.3069)
+    pixels = small().train.images.double() / 255
+    assert measured.mean == pytest.approx(pixels.mean().item(), abs=1e-9)
+    assert measured.std == pytest.approx(pixels.std(unbiased=False).item(), abs=1e-9)
+
+
+def test_a_training_that_diverges_says_where() -> None:
+    with pytest.raises(ModelError, match=r"loss of step \d+ of epoch 1 is (nan|inf)"):
+        fit(short(optimizer="sgd", lr=9000.0), small(), "cpu")
+
+
+def test_a_device_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(UsageError, match="unknown"):
+        fit(short(), small(), "gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="does not have"):
+            fit(short(), small(), "cuda")
+
+
+def test_answers_do_not_hang_on_the_batch_size_and_leave_the_mode() -> None:
+    model = ConvNet().train()
+    pixels = dataset().train.images[:70]
+    torch.testing.assert_close(log_probabilities(model, pixels, 500), log_probabilities(model, pixels, 7))
+    assert model.training
