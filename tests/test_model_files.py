@@ -12,7 +12,8 @@ from trained import dataset
 
 from penstroke import Classifier
 from penstroke.errors import ModelError, RunError
-from penstroke.models.files import FORMAT, Description, load_model, save_model
+from penstroke.models.description import FORMAT, Description
+from penstroke.models.files import load_model, new_model, save_model
 from penstroke.recipes import ConvNetSpec
 
 
@@ -31,12 +32,12 @@ def description(**changes: object) -> Description:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    save_model(tmp_path / "model.safetensors", description().new_model(), description())
+    save_model(tmp_path / "model.safetensors", new_model(description()), description())
     return tmp_path / "model.safetensors"
 
 
 def test_the_file_alone_rebuilds_the_classifier(tmp_path: Path) -> None:
-    model = description().new_model().eval()
+    model = new_model(description()).eval()
     save_model(tmp_path / "m.safetensors", model, description())
     again, found = load_model(tmp_path / "m.safetensors")
     assert found == description()
@@ -75,7 +76,7 @@ def test_a_lying_header_is_refused(saved: Path) -> None:
     {"network": {"kind": "convnet", "hidden": 8}}, {"trained": 3},
 ])  # fmt: skip
 def test_a_description_that_makes_no_sense_is_refused(saved: Path, change: dict[str, object]) -> None:
-    model = description().new_model()
+    model = new_model(description())
     metadata = {"format": FORMAT, "description": json.dumps(description().to_json() | change)}
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, saved, metadata)
     with pytest.raises(ModelError):
@@ -86,7 +87,7 @@ def test_foreign_and_non_finite_weights_are_refused(saved: Path) -> None:
     save_file({"a": torch.zeros(3)}, saved)
     with pytest.raises(ModelError, match="format None"):
         load_model(saved)
-    model = description().new_model()
+    model = new_model(description())
     model.fc2.weight.data[0, 0] = float("nan")  # type: ignore[union-attr, operator]
     save_model(saved, model, description())
     with pytest.raises(ModelError, match="not finite"):
@@ -101,6 +102,6 @@ def test_an_unwritable_place_leaves_the_old_file(saved: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "fsync", no_room)
     with pytest.raises(Exception, match="No space left"):
-        save_model(saved, description().new_model(), description())
+        save_model(saved, new_model(description()), description())
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]

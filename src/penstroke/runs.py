@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from penstroke import storage
-from penstroke.errors import RunError
+from penstroke.errors import ModelError, RunError
 from penstroke.recipes import Recipe
 
 HOME = Path("runs")
@@ -134,6 +134,24 @@ def latest(home: Path = HOME) -> Run:
             "Make one with `penstroke train`, or name a run folder or a model file.",
         )
     return ready[-1]
+
+
+def model_file(place: str | Path | None) -> Path:
+    """Return the path of the model in a run folder, or of a model file, or of the latest run's model.
+
+    Raises:
+        RunError: there is no such run, or it has no model yet.
+        ModelError: there is no such file.
+    """
+    if place is None:
+        return latest().model_path
+    path = Path(place)
+    if path.suffix == ".safetensors" or path.is_file():
+        return path
+    run = open_run(path)
+    if not run.model_path.is_file():
+        raise ModelError(f"The run {path} has no model: it ended before one was written.", "Take another run.")
+    return run.model_path
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -1,21 +1,25 @@
 """``penstroke predict [RUN] PICTURE...``: say what pictures of your own show."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional
 
+from penstroke import runs
 from penstroke.cli.chosen import open_classifier, split_run
 from penstroke.cli.output import percent, print_error, say, say_json
 from penstroke.cli.parsing import parse
+from penstroke.cli.workers import prepared
 from penstroke.errors import DataError, UsageError
+from penstroke.inference import Reading
+from penstroke.models.description import read_description
 
 if TYPE_CHECKING:
-    from penstroke.inference import Reading
+    from numpy import ndarray
+
+    from penstroke.inference import Classifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +44,12 @@ def run(words: Sequence[str]) -> int:
     if not pictures:
         raise UsageError("No picture was named.", "Name at least one: penstroke predict PICTURE...")
 
-    classifier, _ = open_classifier(place, options.device)
-
-    def answer(path: Path) -> "Reading | DataError":
-        try:
-            return classifier.read_symbol(path)
-        except DataError as fault:
-            return fault
-
-    # Decoding leaves Python's lock, so threads do it side by side.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        answers = list(pool.map(answer, pictures))
+    model = runs.model_file(place)
+    description = read_description(model)
+    # Processes prepare the pictures, side by side, while this one imports torch.
+    with prepared(pictures, description.picture_rule, description.image_shape) as waiting:
+        classifier, _ = open_classifier(model, options.device)
+        answers = _ask(classifier, [result() for result in waiting])
     faults = [found for found in answers if isinstance(found, DataError)]
     if len(pictures) == 1 and faults:
         raise faults[0]
@@ -65,7 +64,24 @@ def run(words: Sequence[str]) -> int:
     return DataError.exit_code if faults else 0
 
 
-def _in_words(found: "Reading") -> str:
+def _ask(classifier: "Classifier", images: Sequence["ndarray | DataError"]) -> list[Reading | DataError]:
+    """Return an answer for each image, all asked at once, and each fault as it is; an empty page is no fault."""
+    import numpy as np
+
+    from penstroke.pictures import EmptyPicture
+
+    known = [image for image in images if not isinstance(image, DataError)]
+    readings = iter(classifier.readings(np.stack(known)) if known else [])
+    answers: list[Reading | DataError] = []
+    for image in images:
+        if isinstance(image, EmptyPicture):
+            answers.append(Reading((), classifier.description.classes, image.message))
+        else:
+            answers.append(image if isinstance(image, DataError) else next(readings))
+    return answers
+
+
+def _in_words(found: Reading) -> str:
     if found.abstained:
         return f"no answer ({found.reason})"
     (_, share), *others = found.ranking
@@ -73,7 +89,7 @@ def _in_words(found: "Reading") -> str:
     return f"{found.label} (probability {percent(share)}; then {then})"
 
 
-def _as_json(path: Path, found: "Reading | DataError") -> dict[str, Any]:
+def _as_json(path: Path, found: Reading | DataError) -> dict[str, Any]:
     if isinstance(found, DataError):
         fault = {"kind": found.kind, "message": found.message, "remedy": found.remedy}
         nothing: dict[str, Any] = {"label": None, "probability": None, "probabilities": [], "abstained": True}

@@ -15,20 +15,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from penstroke.data.catalog import DatasetCard
 from penstroke.data.idx import Array, read_idx
 from penstroke.data.split import Dataset, Split, carve
 from penstroke.errors import DataError
+from penstroke.pictures.files import open_picture, picture_size
+from penstroke.pictures.letterbox import letterbox, to_channels
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-MAX_PIXELS = 50_000_000
 MAX_SIDE = 256
 TEST_SHARE = 0.2
 _CARVED = f"no test part was given: {TEST_SHARE:.0%} of each class was carved off as one (seed 0)"
-_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 _IDX_NAME = re.compile(r"(?:.*-)?(train|t10k|test)-(images|labels)(?:[-.]idx\d-[a-z]+)?(?:\.idx)?(?:\.gz)?")
 
 _Pictures = list[tuple[Path, int]]
@@ -225,7 +223,7 @@ def _few(names: list[str]) -> str:
 
 def _common_size(paths: list[Path]) -> tuple[tuple[int, int], int]:
     """Return the (width, height) to bring all pictures to, and how many have another."""
-    sizes = Counter(_for_all(paths, _size_of))
+    sizes = Counter(_for_all(paths, picture_size))
     width, height = sizes.most_common(1)[0][0]
     shrink = min(1.0, MAX_SIDE / max(width, height))
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
@@ -236,15 +234,10 @@ def _decode(
     pictures: _Pictures, classes: tuple[str, ...], size: tuple[int, int], channels: int | None, name: str
 ) -> Split:
     """Read all pictures at ``size``; grey if ``channels`` is 1, or if it is None and all of them are grey."""
-    arrays = _for_all([path for path, _ in pictures], lambda path: _pixels_of(path, size))
+    arrays = _for_all([path for path, _ in pictures], lambda path: letterbox(_pixels_of(path), size))
     if channels is None:
         channels = 3 if any(array.ndim == 3 for array in arrays) else 1
-    images = np.empty((len(arrays), channels, size[1], size[0]), np.uint8)
-    for image, array in zip(images, arrays, strict=True):
-        if channels == 1 and array.ndim == 3:
-            image[0] = np.asarray(Image.fromarray(array).convert("L"))
-        else:
-            image[:] = array.transpose(2, 0, 1) if array.ndim == 3 else array
+    images = np.stack([to_channels(array, channels) for array in arrays])
     labels = torch.tensor([label for _, label in pictures])
     return Split(torch.from_numpy(images), labels, classes, name)
 
@@ -255,8 +248,8 @@ def _for_all(paths: list[Path], action: Any) -> list[Any]:
     def attempt(path: Path) -> tuple[Any, str | None]:
         try:
             return action(path), None
-        except Exception as fault:  # noqa: BLE001 - Pillow's decoders raise whatever a hostile file makes them
-            return None, f"{path} ({type(fault).__name__}: {fault})"
+        except DataError as fault:
+            return None, fault.message.rstrip(".")
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         outcomes = list(pool.map(attempt, paths))
@@ -268,43 +261,8 @@ def _for_all(paths: list[Path], action: Any) -> list[Any]:
     return [result for result, _ in outcomes]
 
 
-def _open(path: Path) -> Image.Image:
-    try:
-        image = Image.open(path, formats=FORMATS)
-    except UnidentifiedImageError:
-        raise ValueError(f"it is none of {', '.join(FORMATS)}") from None
-    if image.width * image.height > MAX_PIXELS:
-        image.close()
-        raise ValueError(f"{image.width}x{image.height} is more than {MAX_PIXELS} pixels")
-    return image
-
-
-def _size_of(path: Path) -> tuple[int, int]:
-    with _open(path) as image:
-        sideways = image.getexif().get(0x0112) in _SIDEWAYS
-        return image.size[::-1] if sideways else image.size
-
-
-def _pixels_of(path: Path, size: tuple[int, int]) -> Array:
-    """Return the picture upright and fitted into ``size``: uint8 [H, W] if it is grey, else [H, W, 3]."""
-    with _open(path) as image:
-        if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8, not scale them
-            upright = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        else:
-            upright = ImageOps.exif_transpose(image)
-        if upright.has_transparency_data:  # seen as a viewer shows it: on white
-            seen = upright.convert("RGBA")
-            upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
-        pixels = np.asarray(letterbox(upright.convert("RGB"), size))
-    grey = (pixels[..., :1] == pixels).all()
-    return pixels[..., 0] if grey else pixels
-
-
-def letterbox(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Fit an RGB picture into (width, height), its ratio kept, on the median colour of its border."""
-    if image.size == size:
-        return image
-    pixels = np.asarray(image)
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    colour = tuple(int(value) for value in np.median(border, axis=0))
-    return ImageOps.pad(image, size, Image.Resampling.LANCZOS, color=colour)
+def _pixels_of(path: Path) -> Array:
+    """Return the picture's pixels; without their colours if they have none."""
+    pixels = open_picture(path, min_side=1)
+    grey = pixels.ndim == 3 and bool((pixels[..., :1] == pixels).all())
+    return np.ascontiguousarray(pixels[..., 0]) if grey else pixels

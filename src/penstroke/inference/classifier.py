@@ -10,11 +10,13 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from penstroke import runs
-from penstroke.errors import DataError, ModelError
+from penstroke.errors import DataError
 from penstroke.inference.reading import Reading
-from penstroke.models.files import Description, load_model
+from penstroke.models.description import Description
+from penstroke.models.files import load_model
 from penstroke.models.forward import log_probabilities
-from penstroke.pictures import EmptyPicture, open_picture, prepare
+from penstroke.pictures import EmptyPicture
+from penstroke.pictures.inputs import network_input
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Classifier:
         """
         from penstroke.runtime import choose_device
 
-        return cls(*load_model(model_file(place)), choose_device(device))
+        return cls(*load_model(runs.model_file(place)), choose_device(device))
 
     def log_probabilities(self, images: UInt8[Tensor, "n c h w"], batch_size: int = 500) -> Float[Tensor, "n classes"]:
         """Return log-probabilities for raw images, ``float32`` on the images' device.
@@ -93,29 +95,13 @@ class Classifier:
         Raises:
             DataError: the file is no picture that can be read.
         """
-        pixels = picture if isinstance(picture, ndarray) else open_picture(picture)
-        classes = self.description.classes
         try:
-            image = prepare(pixels, self.description.picture_rule, self.description.image_shape[-1])
+            image = network_input(picture, self.description.picture_rule, self.description.image_shape)
         except EmptyPicture as fault:
-            return Reading((), classes, fault.message)
-        answer = self.predict(torch.from_numpy(image)[None, None])
-        return Reading(tuple(answer.probabilities[0].tolist()), classes)
+            return Reading((), self.description.classes, fault.message)
+        return self.readings(image[None])[0]
 
-
-def model_file(place: str | Path | None) -> Path:
-    """Return the path of the model in a run folder, or of a model file, or of the latest run's model.
-
-    Raises:
-        RunError: there is no such run, or it has no model yet.
-        ModelError: there is no such file.
-    """
-    if place is None:
-        return runs.latest().model_path
-    path = Path(place)
-    if path.suffix == ".safetensors" or path.is_file():
-        return path
-    run = runs.open_run(path)
-    if not run.model_path.is_file():
-        raise ModelError(f"The run {path} has no model: it ended before one was written.", "Take another run.")
-    return run.model_path
+    def readings(self, images: UInt8[ndarray, "n c h w"]) -> list[Reading]:
+        """Return the answers for pictures that were prepared as the model's pictures were."""
+        answer = self.predict(torch.from_numpy(images))
+        return [Reading(tuple(row), answer.classes) for row in answer.probabilities.tolist()]

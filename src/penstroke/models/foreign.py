@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from penstroke.errors import ModelError
 from penstroke.models.convnet import pooled_size
-from penstroke.models.files import Description
+from penstroke.models.description import Description
+from penstroke.models.files import new_model
 from penstroke.recipes import ConvNetSpec
 
 MAX_BYTES = 1 << 28
@@ -65,7 +66,7 @@ def load_foreign(path: Path, image_shape: tuple[int, int, int] = (1, 28, 28)) ->
         std=kind.std,
         trained={"imported": {"file": path.name, "kind": kind.title}},
     )
-    model = description.new_model()
+    model = new_model(description)
     try:
         model.load_state_dict(state)
     except RuntimeError as fault:

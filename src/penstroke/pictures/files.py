@@ -5,16 +5,16 @@ formats are let in, by content and not by name. TIFF stays out: its many codecs 
 scanner that writes it also writes PNG. No network is ever used. This file knows nothing of ink and digits.
 """
 
-import threading
 import warnings
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from penstroke.errors import DataError
 
@@ -33,81 +33,99 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Pillow warns through a switch of the whole process, which threads must not turn at the same time.
-_QUIET = threading.Lock()
+_SIDEWAYS = {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
+# Pillow warns of what is odd in a file; here, a file is either read or refused.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+_Result = TypeVar("_Result")
 
 
-def open_picture(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+def open_picture(path: Path | str, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE) -> Pixels:
     """Return the pixels of a picture file: upright, opaque, 8 bits, grey ``[h, w]`` or colour ``[h, w, 3]``.
 
     Args:
         path: a PNG, JPEG, BMP, GIF or WebP file, known by its content; its name's ending is not looked at.
         max_pixels: the most pixels that are decoded; the size is read from the header first.
+        min_side: the least pixels that each side must have.
 
     Raises:
         DataError: nothing else, whatever the file holds: it is missing, a folder, a web address, no picture,
             of another format, broken, animated, too big or too small.
     """
+    return _open(path, max_pixels, min_side, _upright_pixels)
+
+
+def picture_size(path: Path | str) -> tuple[int, int]:
+    """Return width and height of a picture file, in pixels, as it is looked at; its pixels are not decoded.
+
+    Raises:
+        DataError: as ``open_picture`` does.
+    """
+    return _open(path, MAX_PIXELS, 1, _upright_size)
+
+
+def decode_picture(data: bytes, *, name: str = "the picture", max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Return the pixels of a picture file's bytes, as ``open_picture`` does; ``name`` is for its errors."""
+    return _read(BytesIO(data), name, max_pixels, MIN_SIDE, _upright_pixels)
+
+
+def _open(path: Path | str, max_pixels: int, min_side: int, action: Callable[[Image.Image], _Result]) -> _Result:
     name = str(path)
     if name.lower().startswith(("http:", "https:", "ftp:", "file:", "data:")):
-        raise DataError(
-            f"{name} is a web address, and pictures are read from files alone.", "Download it first."
-        )
+        raise DataError(f"{name} is a web address, and pictures are read from files alone.", "Download it first.")
     path = Path(path)
     try:
         if path.is_dir():
-            raise DataError(
-                f"{name} is a folder, not a picture.", f"Name the files in it, such as {name}/*.png."
-            )
+            raise DataError(f"{name} is a folder, not a picture.", f"Name the files in it, such as {name}/*.png.")
         if not path.is_file():
             raise DataError(f"There is no picture file {name}.", "Check the path and its spelling.")
         with path.open("rb") as stream:
-            return _decode(stream, name, max_pixels)
+            return _read(stream, name, max_pixels, min_side, action)
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{name} cannot be read: {error}.", "Check the path and its permissions.") from error
 
 
-def decode_picture(data: bytes, *, name: str = "the picture", max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Return the pixels of a picture file's bytes, as ``open_picture`` does; ``name`` is for its errors."""
-    return _decode(BytesIO(data), name, max_pixels)
+def _read(
+    stream: BinaryIO, name: str, max_pixels: int, min_side: int, action: Callable[[Image.Image], _Result]
+) -> _Result:
+    """Return what ``action`` makes of the opened picture, its header checked."""
+    try:
+        with Image.open(stream, formats=FORMATS) as image:
+            _check_header(image, name, max_pixels, min_side)
+            return action(image)
+    except DataError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_big(name, str(error).split(",")[0], max_pixels) from error
+    except Exception as error:
+        raise _not_decoded(stream, name, error) from error
 
 
-def _decode(stream: BinaryIO, name: str, max_pixels: int) -> Pixels:
-    with _QUIET, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(stream, formats=FORMATS) as image:
-                _check_header(image, name, max_pixels)
-                image.load()
-                return np.ascontiguousarray(
-                    _to_pixels(image.transpose(turn) if (turn := _turn(image)) else image)
-                )
-        except DataError:
-            raise
-        except Image.DecompressionBombError as error:
-            raise _too_big(name, str(error).split(",")[0], max_pixels) from error
-        except Exception as error:
-            raise _not_decoded(stream, name, error) from error
+def _upright_pixels(image: Image.Image) -> Pixels:
+    image.load()
+    turn = _turn(image)
+    return np.ascontiguousarray(_to_pixels(image.transpose(turn) if turn else image))
 
 
-def _check_header(image: Image.Image, name: str, max_pixels: int) -> None:
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    return image.size[::-1] if _turn(image) in _SIDEWAYS else image.size
+
+
+def _check_header(image: Image.Image, name: str, max_pixels: int, min_side: int) -> None:
     """Refuse by what the header says, before any pixel is decoded."""
     width, height = image.size
     if width * height > max_pixels:
         raise _too_big(name, f"{width} x {height} pixels", max_pixels)
-    if min(width, height) < MIN_SIDE:
+    if min(width, height) < min_side:
         raise DataError(
-            f"{name} has {width} x {height} pixels; each side needs at least {MIN_SIDE}.",
+            f"{name} has {width} x {height} pixels; each side needs at least {min_side}.",
             "Give a picture in which the symbol can be seen.",
         )
     # A phone's JPEG may carry further pictures (format MPO): its first is the photo itself.
     if image.format in ("GIF", "WEBP", "PNG") and getattr(image, "is_animated", False):
         frames = getattr(image, "n_frames", "several")
-        raise DataError(
-            f"{name} is animated ({frames} frames), and a picture has one.", "Save one frame as PNG."
-        )
+        raise DataError(f"{name} is animated ({frames} frames), and a picture has one.", "Save one frame as PNG.")
 
 
 def _too_big(name: str, size: str, max_pixels: int) -> DataError:
@@ -128,7 +146,7 @@ def _not_decoded(stream: BinaryIO, name: str, error: Exception) -> DataError:
         )
     if not head:
         return DataError(f"{name} is empty: 0 bytes.", "Save or copy it again.")
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return DataError(
             f"{name} is no picture that can be read: it begins with {head[:8]!r}.",
             f"Give one of {', '.join(FORMATS)}.",

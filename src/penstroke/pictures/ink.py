@@ -20,8 +20,11 @@ from penstroke.pictures.rules import remove_rules
 WORK_SIDE = 1000
 """Longest side, in pixels, at which strokes are looked at; bigger pictures are shrunk to it first."""
 COARSE_PIXELS = 200 * 200
-WINDOWS = ((0.08, 1.0), (0.16, 1.0), (0.3, 0.6), (0.5, 0.35))
+WINDOWS = ((0.08, 1.0), (0.16, 1.0), (0.25, 0.7), (0.4, 0.3))
 """Windows in which strokes are looked for, as shares of the picture's side, and the trust in what they show."""
+RULE_WINDOW = 0.25
+BRIGHT_ON_BRIGHT = 0.5
+"""The trust in bright ink on a page that is bright itself."""
 WINDOW_GAIN = 1.25
 """How much more ink a larger window must show to be believed."""
 STROKE_WORK = 8.0
@@ -96,7 +99,7 @@ def find_ink(picture: UInt8[ndarray, "h w *c"], watch: Watch | None = None) -> I
     if width > STROKE_WORK:
         grey, rough = (resize(a, STROKE_WORK / width) for a in (grey, rough.astype(np.float32)))
         width, thick = STROKE_WORK, thick * STROKE_WORK / width
-    level, noise = even_light(255 - grey if bright else grey, width, thick)
+    level, noise = even_light(255 - grey if bright else grey, rough > 0.5, width, thick)
     show(Stage("even light", as_picture(level), f"noise {noise:.3f}"))
     strength = ink_strength(level, rough > 0.5, noise)
     ruled = remove_rules(level, strength, noise)
@@ -183,12 +186,16 @@ def find_polarity(grey: Grey) -> tuple[Mask, bool, float, float]:
     for bright in (False, True):
         page = 255 - small if bright else small
         found: tuple[float, Mask] = (0.0, small > np.inf)
+        # Chalk and screens are dark: on a page that is not, what is bright is the page.
+        doubt = BRIGHT_ON_BRIGHT if bright and np.median(small) > 127 else 1.0
+        printed = _printed(_darker(page, max(3, int(RULE_WINDOW * small.size**0.5) | 1)))
         for share, trust in WINDOWS:
-            mask, worth = _strokes(_darker(page, max(3, int(share * small.size**0.5) | 1)), edges)
+            level = np.where(printed, 0, _darker(page, max(3, int(share * small.size**0.5) | 1)))
+            mask, worth = _strokes(level, edges)
             if trust * worth > WINDOW_GAIN * found[0]:
                 found = (trust * worth, mask)
-        if found[0] > best[0]:
-            best = (*found, bright)
+        if doubt * found[0] > best[0]:
+            best = (doubt * found[0], found[1], bright)
     worth, mask, bright = best
     if worth <= 0:
         raise EmptyPicture("it is one even colour, or light and shadow alone")
@@ -196,6 +203,14 @@ def find_polarity(grey: Grey) -> tuple[Mask, bool, float, float]:
     rough = resize_to(mask.astype(np.float32), size, smooth=False) > 0.4
     width, thick = stroke_width(mask)
     return rough, bright, width / factor, thick / factor
+
+
+def _printed(level: Grey) -> Mask:
+    """Return where a rough look finds printed lines."""
+    top = float(np.percentile(level, 99.5))
+    spread = 1.4826 * float(np.median(np.abs(level)))
+    level = np.maximum(level, 0)
+    return remove_rules(level, max(top, 1.0), spread) < level
 
 
 def _steps(grey: Grey) -> Grey:
@@ -212,7 +227,7 @@ def _darker(page: Grey, window: int) -> Grey:
     padded = np.pad(padded, window // 2, mode="edge")
     margin = window // 2 + 1
     level = ndimage.grey_closing(padded, size=window)[margin:-margin, margin:-margin] - page
-    return np.maximum(level - np.median(level), 0)
+    return level - np.median(level)
 
 
 def _strokes(level: Grey, edges: Grey) -> tuple[Mask, float]:
@@ -223,7 +238,7 @@ def _strokes(level: Grey, edges: Grey) -> tuple[Mask, float]:
         edges: float32 ``[h, w]``, how steep the picture is there.
     """
     top = float(np.percentile(ndimage.uniform_filter(level, 3) if level.size > 5000 else level, 99.8))
-    mask = level > max(0.45 * top, 5.0 * float(np.median(level)), 6.0)
+    mask = level > max(0.45 * top, 4.0 * 1.4826 * float(np.median(np.abs(level))), 6.0)
     pieces, count = ndimage.label(mask, np.ones((3, 3)))
     if count == 0:
         return mask, 0.0
@@ -236,14 +251,14 @@ def _strokes(level: Grey, edges: Grey) -> tuple[Mask, float]:
     thick = 2 * ndimage.maximum(reach, pieces, np.arange(1, count + 1)) - 1
     # A stroke is longer than wide; a square or a disk of any size comes near 1, a digit beyond 3.
     length = area / np.maximum(thick, 1.5) ** 2
-    quality = np.clip((length - 1) / 4, 0.02, 1)
+    quality = np.clip((length - 1.5) / 5, 0.02, 1)
     # Ink has sharp edges all around; shadows and the light between them have not.
     border = mask & (reach <= 1)
     sharp = sums(np.where(border, edges, 0)) / np.maximum(sums(border.astype(float)), 1)
     quality *= np.clip(2 * sharp * area / energy, 0, 1) ** 2
     rim = np.zeros(count + 1, bool)
     rim[np.unique(np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]))] = True
-    worth = energy * quality * np.where(rim[1:], 0.15, 1)
+    worth = np.sqrt(sums(np.where(border, edges, 0)) * energy) * quality * np.where(rim[1:], 0.15, 1)
     keep = worth >= 0.1 * worth.max()
     return np.concatenate([[False], keep])[pieces], float(worth.sum())
 
@@ -257,32 +272,40 @@ def stroke_width(mask: Mask) -> tuple[float, float]:
     return max(1.0, 2 * float(np.median(ridge)) - 0.5), max(1.0, 2 * float(ridge.max()) - 0.5)
 
 
-def even_light(grey: Grey, width: float, thick: float) -> tuple[Grey, float]:
+def even_light(grey: Grey, rough: Mask, width: float, thick: float) -> tuple[Grey, float]:
     """Return how much darker than its local paper each pixel is, as a share of it, and the paper's noise.
 
-    The paper is what remains when everything thinner than three strokes, or the thickest blot, is closed over: that keeps the edges of
-    shadows, pages and tables, which an average would smear into false ink.
+    The paper is the darker of two estimates. One closes over everything thinner than three strokes, or than the
+    thickest blot: it keeps the edges of shadows, pages and tables, which an average would smear into false ink. The
+    other averages what is not ink: it follows the hollows of the light that a closing would bridge.
 
     Args:
         grey: float32 ``[h, w]``, ink darker than paper.
+        rough: bool ``[h, w]``, where ink is, roughly.
         width: strokes' usual width in pixels.
         thick: the thickest blot's width in pixels.
     """
     reach = int(max(1.5 * width, 0.75 * min(thick, 6 * width)) + 1.5)
-    paper = ndimage.grey_closing(ndimage.gaussian_filter(grey, 0.15 * width), size=2 * reach + 1)
-    # Smooth, but never brighter: smoothing alone would draw a line along the edge of a dark table.
-    paper = np.maximum(np.minimum(ndimage.gaussian_filter(paper, 0.5 * width), paper), 1.0)
-    level = 1 - grey / paper
-    # A closing follows the upper edge of the paper's noise: the middle of what is left is the true paper.
-    some = level[::2, ::2] if level.size > 10_000 else level
-    middle = np.median(some)
-    noise = 1.4826 * float(np.median(np.abs(some - middle)))
-    level = level - middle
+    closed = ndimage.grey_closing(ndimage.gaussian_filter(grey, 0.15 * width), size=2 * reach + 1)
+    bare = ~ndimage.binary_dilation(rough, np.ones((3, 3)), int(0.3 * width + 1))
+    weight = ndimage.gaussian_filter(bare.astype(np.float32), 2 * width, truncate=3)
+    average = ndimage.gaussian_filter(np.where(bare, grey, 0), 2 * width, truncate=3) / np.maximum(weight, 1e-3)
+    paper = np.where(weight > 0.05, np.minimum(average, closed), closed)
+    level = 1 - grey / np.maximum(paper, 1.0)
+    noise = _noise(level, bare)
+    level = level - (np.median(level[bare][:: 1 + level.size // 50_000]) if bare.any() else 0)
     if noise > 0.01 and width > 3:
         level = ndimage.gaussian_filter(level, 0.12 * width)
     # What lies in the dark beyond the page (a table, a book's spine) has no ink worth reading.
-    level = np.where(paper < 0.35 * np.percentile(paper[::3, ::3], 75), 0, level)
+    level = np.where(closed < 0.35 * np.percentile(closed[::3, ::3], 75), 0, level)
     return np.maximum(level, 0).astype(np.float32), noise
+
+
+def _noise(level: Grey, bare: Mask) -> float:
+    """Return the spread of the bare paper's level, from pixels near each other: slow changes are light, not noise."""
+    both = bare[:, 3:] & bare[:, :-3]
+    steps = np.abs(level[:, 3:] - level[:, :-3])[both]
+    return 1.4826 / 2**0.5 * float(np.median(steps[:: 1 + steps.size // 50_000])) if steps.size else 0.0
 
 
 def ink_strength(level: Grey, rough: Mask, noise: float) -> float:

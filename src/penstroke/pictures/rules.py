@@ -16,6 +16,7 @@ SLOPE_SIDE = 128
 SLOPES = np.linspace(-0.21, 0.21, 25)
 """Slopes tried: 12 degrees to each side, by one degree, then closer around the best."""
 SEGMENTS = 7
+PASSES = 3
 
 Grey = Float[ndarray, "h w"]
 
@@ -30,8 +31,14 @@ def remove_rules(level: Grey, strength: float, noise: float) -> Grey:
     """
     if min(level.shape) < 60:
         return level
-    level = _remove_level(level, strength, noise)
-    return np.ascontiguousarray(_remove_level(np.ascontiguousarray(level.T), strength, noise).T)
+    for _direction in range(2):
+        # A page seen from the side has lines of several slopes: each pass takes those of one.
+        for _ in range(PASSES):
+            before, level = level, _remove_level(level, strength, noise)
+            if level is before:
+                break
+        level = np.ascontiguousarray(level.T)
+    return level
 
 
 def _remove_level(level: Grey, strength: float, noise: float) -> Grey:
@@ -112,9 +119,11 @@ def _find_rules(level: Grey, strength: float, noise: float) -> Grey:
     usual = 1.4826 * float(np.median(np.abs(excess)))
     present = excess > max(4 * usual, 0.07 * strength, 0.6 * noise)
     # The whole line counts, so that ink on part of it, or a fold, does not hide it.
-    long = ndimage.maximum_filter1d(present, 5, axis=1).sum(0) >= SEGMENTS - 2
+    long = ndimage.maximum_filter1d(present, 5, axis=1).sum(0) >= SEGMENTS - 3
     faint = np.median(quartile, 0) < 0.65 * strength
-    rows = long & faint & present.any(0)
+    rows = long & present.any(0)
+    # One line as strong as the pen may be a stroke; three alike are printed.
+    rows &= faint | (ndimage.label(rows)[1] >= 3)
     if not rows.any():
         return np.zeros_like(level)
     centres = starts + length / 2

@@ -19,7 +19,8 @@ from penstroke.data.batches import batches, shuffled
 from penstroke.data.split import pixel_statistics
 from penstroke.errors import ModelError
 from penstroke.evaluation import Score, score
-from penstroke.models.files import Description
+from penstroke.models.description import Description
+from penstroke.models.files import new_model
 from penstroke.models.forward import log_probabilities
 from penstroke.recipes import Recipe
 from penstroke.runtime import choose_device, derived_seed, prepare_once, seed_step
@@ -106,7 +107,7 @@ def fit(recipe: Recipe, data: Dataset, device: str | torch.device = "auto", sink
     train, held_back = carve(data.train, recipe.validation, recipe.seed) if recipe.validation else (data.train, None)
     description = _describe(recipe, train, data.card.picture_rule)
     torch.manual_seed(derived_seed(recipe.seed))
-    model = description.new_model().to(place)
+    model = new_model(description).to(place)
     optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay)
     train = train.to(place)
     held_back = held_back and held_back.to(place)

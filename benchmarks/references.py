@@ -1,0 +1,153 @@
+"""What Penstroke is measured against: the same work done the way that people do it, written from its description.
+
+Images pass as ``uint8`` tensors ``[n, 1, 28, 28]`` into each reference, which then does as its authors do: the
+textbook and the official example turn every image into a PIL picture, a tensor, a normalised tensor, one by one, in a
+``DataLoader``; the record keeps tensors preloaded.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from penstroke.data import Split
+
+
+class PerSample(Dataset[tuple[Tensor, int]]):
+    """Images as the usual dataset classes give them: PIL picture to tensor to normalised tensor, one by one."""
+
+    def __init__(self, split: Split, mean: float, std: float) -> None:
+        self.images, self.labels = split.images[:, 0].numpy(), split.labels.tolist()
+        self.mean, self.std = mean, std
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        picture = Image.fromarray(self.images[index])
+        pixels = torch.from_numpy(np.array(picture, copy=True)).view(28, 28, 1).permute(2, 0, 1).contiguous()
+        image = pixels.to(torch.float32).div(255)
+        mean, std = torch.as_tensor([self.mean]).view(-1, 1, 1), torch.as_tensor([self.std]).view(-1, 1, 1)
+        return image.clone().sub_(mean).div_(std), self.labels[index]
+
+
+def loader(split: Split, batch_size: int, mean: float, std: float, shuffle: bool) -> DataLoader[tuple[Tensor, int]]:
+    """Return the loader of the textbook: per-sample transforms, default options."""
+    return DataLoader(PerSample(split, mean, std), batch_size=batch_size, shuffle=shuffle)
+
+
+class ChapterNet(nn.Module):
+    """The textbook's network, layer by layer (16 and 32 channels, 64 hidden), or the official example's (32, 64, 128)."""
+
+    def __init__(self, channels: tuple[int, int], hidden: int, dropout: tuple[float, float]) -> None:
+        super().__init__()
+        self.cn1 = nn.Conv2d(1, channels[0], 3, 1)
+        self.cn2 = nn.Conv2d(channels[0], channels[1], 3, 1)
+        self.dp1 = nn.Dropout2d(dropout[0]) if hidden == 64 else nn.Dropout(dropout[0])
+        self.dp2 = nn.Dropout(dropout[1])
+        self.fc1 = nn.Linear(channels[1] * 144, hidden)
+        self.fc2 = nn.Linear(hidden, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return log-probabilities of normalised images."""
+        x = F.relu(self.cn1(x))
+        x = F.relu(self.cn2(x))
+        x = F.max_pool2d(x, 2)
+        x = torch.flatten(self.dp1(x), 1)
+        x = self.dp2(F.relu(self.fc1(x)))
+        return F.log_softmax(self.fc2(x), dim=1)
+
+
+def textbook_net() -> nn.Module:
+    """Return the textbook's network."""
+    return ChapterNet((16, 32), 64, (0.10, 0.25))
+
+
+def official_net() -> nn.Module:
+    """Return the network of PyTorch's official MNIST example."""
+    return ChapterNet((32, 64), 128, (0.25, 0.5))
+
+
+def train_epoch(model: nn.Module, batches: DataLoader[tuple[Tensor, int]], optimizer: torch.optim.Optimizer) -> None:
+    """Go once through the batches, printing nothing but reading the loss every 10 batches, as both examples do."""
+    model.train()
+    for step, (images, labels) in enumerate(batches):
+        optimizer.zero_grad()
+        loss = F.nll_loss(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        if step % 10 == 0:
+            loss.item()
+
+
+def test_pass(model: nn.Module, batches: DataLoader[tuple[Tensor, int]]) -> float:
+    """Return the accuracy, 0..1, as both examples measure it."""
+    model.eval()
+    loss, correct = 0.0, 0
+    with torch.no_grad():
+        for images, labels in batches:
+            answers = model(images)
+            loss += F.nll_loss(answers, labels, reduction="sum").item()
+            correct += int(answers.argmax(1).eq(labels).sum().item())
+    return correct / len(batches.dataset)  # type: ignore[arg-type]
+
+
+def textbook(train: Split, test: Split, epochs: int = 2, seed: int = 0) -> Iterator[float]:
+    """Do the whole exercise as the chapter writes it, and yield the accuracy after each epoch."""
+    torch.manual_seed(seed)
+    model = textbook_net()
+    optimizer = torch.optim.Adadelta(model.parameters(), lr=0.5)
+    for _ in range(epochs):
+        train_epoch(model, loader(train, 32, 0.1302, 0.3069, shuffle=True), optimizer)
+        yield test_pass(model, loader(test, 500, 0.1302, 0.3069, shuffle=True))
+
+
+def official(train: Split, test: Split, epochs: int = 14, seed: int = 1) -> Iterator[float]:
+    """Train as the official example does, and yield the accuracy after each epoch."""
+    torch.manual_seed(seed)
+    model = official_net()
+    optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.7)
+    for _ in range(epochs):
+        train_epoch(model, loader(train, 64, 0.1307, 0.3081, shuffle=True), optimizer)
+        yield test_pass(model, loader(test, 1000, 0.1307, 0.3081, shuffle=False))
+        schedule.step()
+
+
+def record_net() -> nn.Module:
+    """Return the network of the published one-epoch record."""
+    return nn.Sequential(
+        nn.Conv2d(1, 24, 5), nn.MaxPool2d(2), nn.ReLU(),
+        nn.Conv2d(24, 32, 3), nn.MaxPool2d(2), nn.ReLU(),
+        nn.Flatten(), nn.Linear(800, 256), nn.ReLU(), nn.Linear(256, 10),
+    )  # fmt: skip
+
+
+def record(train: Split, seed: int = 0) -> Callable[[Tensor], Tensor]:
+    """Train as the published record does, one epoch from preloaded tensors, and return its answer to raw images."""
+    torch.manual_seed(seed)
+    model = record_net()
+
+    def normalised(raw: Tensor) -> Tensor:
+        return raw.float().div(255).sub(0.1307).div(0.3081)
+
+    images, labels = normalised(train.images), train.labels
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01, betas=(0.7, 0.9))
+    steps = -(-len(labels) // 256)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=steps, cycle_momentum=False)
+    for chosen in torch.randperm(len(labels)).split(256):
+        optimizer.zero_grad()
+        F.cross_entropy(model(images[chosen]), labels[chosen]).backward()
+        optimizer.step()
+        schedule.step()
+
+    def answer(raw: Tensor) -> Tensor:
+        model.eval()
+        with torch.no_grad():
+            return F.log_softmax(model(normalised(raw)), dim=1)
+
+    return answer
