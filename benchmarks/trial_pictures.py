@@ -47,9 +47,7 @@ def test_digits() -> tuple[UInt8[ndarray, "n 28 28"], Int[ndarray, " n"]]:
     return rows.reshape(-1, 28, 28).astype(np.uint8), truth.astype(np.int64)
 
 
-def trial(
-    seed: int, kind: str = "mixed", digits: int = 1, touching: int = 0
-) -> tuple[UInt8[ndarray, "h w 3"], str]:
+def trial(seed: int, kind: str = "mixed", digits: int = 1, touching: int = 0) -> tuple[UInt8[ndarray, "h w 3"], str]:
     """Return a picture and what is written in it.
 
     Args:
@@ -117,7 +115,9 @@ def draw_digit(image: UInt8[ndarray, "28 28"], height: int, pen: float) -> Grey:
     soft = soft[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     factor = height / fine
     box = (max(1, round(soft.shape[1] * factor)), max(1, round(soft.shape[0] * factor)))
-    return np.asarray(Image.fromarray(soft).resize(box, Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.BOX))
+    return np.asarray(
+        Image.fromarray(soft).resize(box, Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.BOX)
+    )
 
 
 def _written(rng: Generator, kind: str, digits: int, touching: int, work: int) -> tuple[Grey, str]:
@@ -224,7 +224,12 @@ def _rules(rng: Generator, shape: tuple[int, int], ruling: str, height: float) -
 def _pen_colour(rng: Generator, kind: str, shape: tuple[int, int]) -> Colour:
     """Return how much of each colour full ink swallows, with the pen's texture."""
     pen = kind if kind in ("pencil", "blue") else str(rng.choice(["black", "black", "blue", "pencil", "red"]))
-    colour = {"black": [0.85, 0.85, 0.82], "blue": [0.82, 0.72, 0.35], "red": [0.2, 0.8, 0.75], "pencil": [0.5, 0.5, 0.49]}
+    colour = {
+        "black": [0.85, 0.85, 0.82],
+        "blue": [0.82, 0.72, 0.35],
+        "red": [0.2, 0.8, 0.75],
+        "pencil": [0.5, 0.5, 0.49],
+    }
     depth = np.asarray(colour[pen]) * rng.uniform(0.8, 1.1)
     grain = ndimage.gaussian_filter(rng.normal(size=shape).astype(np.float32), 1.0)
     texture = 0.6 if pen == "pencil" else 0.15

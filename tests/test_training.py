@@ -8,12 +8,14 @@ from trained import dataset, head, short, small
 
 from penstroke import Classifier, ConvNet, evaluate, fit, recipes
 from penstroke.data import Dataset
+from penstroke.data.augment import shifted
 from penstroke.data.batches import batches, shuffled
 from penstroke.errors import ModelError, UsageError
 from penstroke.models.forward import log_probabilities
 from penstroke.runtime import seed_step
 from penstroke.training import EpochRow, Progress, Sink, StopTraining, train_step
-from penstroke.training.optimizers import build_optimizer, lr_factor
+from penstroke.training.muon import orthogonal
+from penstroke.training.optimizers import build_optimizers, lr_factor
 
 
 def weights(**changes: object) -> dict[str, torch.Tensor]:
@@ -75,22 +77,53 @@ def test_batches_go_through_every_image_once() -> None:
 def test_every_optimizer_goes_downhill(name: str) -> None:
     torch.manual_seed(0)
     model = ConvNet(dropout=(0.0, 0.0))
-    lr = {"adadelta": 0.5, "sgd": 0.05}.get(name, 0.002)
-    optimizer = build_optimizer(name, model.parameters(), lr=lr, momentum=0.5, weight_decay=1e-4)
+    lr = {"adadelta": 0.5, "sgd": 0.05, "muon": 0.05}.get(name, 0.002)
+    optimizers = build_optimizers(name, model, lr=lr, momentum=0.5, weight_decay=1e-4, head_lr=0.002)
     batch = head(dataset().train, 64)
-    losses = [train_step(model, optimizer, batch.images, batch.labels).item() for _ in range(30)]
+    losses = [train_step(model, optimizers, batch.images, batch.labels).item() for _ in range(30)]
     assert losses[-1] < losses[0] / 1.5
 
 
 def test_learning_rate_schedules() -> None:
-    assert {lr_factor("constant", done / 10, 2, 0.7) for done in range(10)} == {1.0}
-    assert [lr_factor("step", done, 4, 0.5) for done in (0, 0.24, 0.25, 0.5, 0.99)] == [1, 1, 0.5, 0.25, 0.125]
-    cycle = [lr_factor("one-cycle", done / 100, 1, 0.7) for done in range(101)]
+    assert {lr_factor("constant", done / 10, 2, 0.7, 0.1) for done in range(10)} == {1.0}
+    assert [lr_factor("step", done, 4, 0.5, 0) for done in (0, 0.24, 0.25, 0.5, 0.99)] == [1, 1, 0.5, 0.25, 0.125]
+    cycle = [lr_factor("one-cycle", done / 100, 1, 0.7, 0.25) for done in range(101)]
     assert max(cycle) == cycle[25] == 1
-    assert cycle[0] < 0.1
-    assert cycle[100] == pytest.approx(0)
-    assert all(after > before for before, after in pairwise(cycle[1:26]))
+    assert (cycle[0], cycle[100]) == (0, 0)
+    assert all(after > before for before, after in pairwise(cycle[:26]))
     assert all(after < before for before, after in pairwise(cycle[25:]))
+    assert lr_factor("one-cycle", 0.0, 1, 0.7, 0.0) == 1
+
+
+def test_smoothing_is_cross_entropys() -> None:
+    torch.manual_seed(0)
+    model = ConvNet(dropout=(0.0, 0.0))
+    batch = head(dataset().train, 32)
+    expected = torch.nn.functional.cross_entropy(model(batch.images), batch.labels, label_smoothing=0.1).item()
+    found = train_step(model, [torch.optim.SGD(model.parameters(), 0.0)], batch.images, batch.labels, 0.1).item()
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(16, 9), (9, 16), (12, 12)])
+def test_muons_matrix_is_nearly_orthogonal(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    made = orthogonal(torch.randn(*shape), steps=5)
+    values = torch.linalg.svdvals(made)
+    assert values.min() > 0.6
+    assert values.max() < 1.3
+
+
+def test_a_shift_moves_the_whole_batch_and_brings_black_in() -> None:
+    images = torch.full((3, 1, 6, 5), 200, dtype=torch.uint8)
+    seen = set()
+    for seed in range(60):
+        torch.manual_seed(seed)
+        moved = shifted(images, 1)
+        assert moved.shape == images.shape
+        assert torch.equal(moved[0], moved[2])
+        seen.add(tuple(moved[0, 0].float().mean(0).tolist()) + tuple(moved[0, 0].float().mean(1).tolist()))
+    assert len(seen) == 9, "three moves each way"
+    assert shifted(images, 0) is images
 
 
 class Watch(Sink):

@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 
 from penstroke.errors import UsageError, nearest
 
-OPTIMIZERS = ("adadelta", "adam", "adamw", "rmsprop", "sgd")
+OPTIMIZERS = ("adadelta", "adam", "adamw", "muon", "rmsprop", "sgd")
 SCHEDULES = ("constant", "one-cycle", "step")
 
 
@@ -34,14 +34,30 @@ class ConvNetSpec:
 
     def faults(self) -> Iterator[str]:
         """Yield one sentence for each number that cannot be."""
-        for name in ("channels", "kernel_sizes", "strides"):
-            yield from _outside(name, getattr(self, name), lambda value: value >= 1, "at least 1")
-        yield from _outside("hidden", self.hidden, lambda value: value >= 1, "at least 1")
+        yield from _size_faults(self)
         yield from _outside("dropout", self.dropout, lambda value: 0 <= value < 1, "at least 0 and below 1")
 
 
-NetworkSpec = ConvNetSpec
-NETWORKS: dict[str, type[NetworkSpec]] = {"convnet": ConvNetSpec}
+@dataclass(frozen=True, kw_only=True)
+class PatchNetSpec:
+    """The fast network: overlapping patches, one more convolution, two linear layers."""
+
+    channels: tuple[int, int] = (16, 24)
+    """Output channels of the two convolutions."""
+    kernel_sizes: tuple[int, int] = (7, 3)
+    """Side of the two kernels, in pixels."""
+    strides: tuple[int, int] = (3, 1)
+    """Steps of the two kernels, in pixels."""
+    hidden: int = 96
+    """Width of the hidden linear layer."""
+
+    def faults(self) -> Iterator[str]:
+        """Yield one sentence for each number that cannot be."""
+        yield from _size_faults(self)
+
+
+NetworkSpec = ConvNetSpec | PatchNetSpec
+NETWORKS: dict[str, type[NetworkSpec]] = {"convnet": ConvNetSpec, "patchnet": PatchNetSpec}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +77,23 @@ class Recipe:
     batch_size: int = 32
     """Images per step."""
     optimizer: str = "adadelta"
-    """One of adadelta, adam, adamw, rmsprop, sgd."""
+    """One of adadelta, adam, adamw, muon, rmsprop, sgd."""
     lr: float = 0.5
     """Learning rate."""
     momentum: float = 0.0
-    """Momentum of sgd and rmsprop."""
+    """Momentum of muon, sgd and rmsprop."""
+    head_lr: float = 0.005
+    """Learning rate of what muon leaves to Adam: biases and the last layer."""
     weight_decay: float = 0.0
-    """Weight decay (decoupled for adamw, L2 for the others)."""
+    """Weight decay (decoupled for adamw, none for muon, L2 for the others)."""
+    label_smoothing: float = 0.0
+    """Share of the loss that asks for all classes alike."""
+    shift: int = 0
+    """Pixels by which each batch is moved at random, at most, each way."""
     schedule: str = "constant"
     """How the learning rate changes: constant, one-cycle (up, then down to zero), step (times lr_decay per epoch)."""
+    warmup: float = 0.1
+    """Share of the training in which the schedule `one-cycle` rises."""
     lr_decay: float = 0.7
     """Factor per epoch of the schedule `step`."""
     seed: int = 0
@@ -102,6 +126,12 @@ class Recipe:
             if (value := getattr(self, name)) not in known:
                 yield f"{name} is {value!r}, which is unknown. {nearest(value, known)}".rstrip(".")
         yield from _outside("lr", self.lr, lambda value: 0 < value < 1e4, "above 0 and below 10000")
+        yield from _outside("head_lr", self.head_lr, lambda value: 0 < value < 1e4, "above 0 and below 10000")
+        yield from _outside(
+            "label_smoothing", self.label_smoothing, lambda value: 0 <= value < 1, "at least 0 and below 1"
+        )
+        yield from _outside("shift", self.shift, lambda value: 0 <= value <= 64, "from 0 to 64")
+        yield from _outside("warmup", self.warmup, lambda value: 0 <= value < 1, "at least 0 and below 1")
         yield from _outside("lr_decay", self.lr_decay, lambda value: 0 < value <= 1, "above 0 and at most 1")
         yield from _outside("momentum", self.momentum, lambda value: 0 <= value < 1, "at least 0 and below 1")
         yield from _outside("weight_decay", self.weight_decay, lambda value: 0 <= value < 1, "at least 0 and below 1")
@@ -156,7 +186,24 @@ def book(**changes: Any) -> Recipe:
     return dataclasses.replace(recipe, **changes)
 
 
-RECIPES: dict[str, Callable[..., Recipe]] = {"book": book}
+def fast(**changes: Any) -> Recipe:
+    """The shortest way to 99.0 % on MNIST: one epoch of PatchNet with Muon. ``docs/fast.md`` tells how it was found."""
+    recipe = Recipe(
+        name="fast",
+        network=PatchNetSpec(),
+        epochs=1,
+        batch_size=256,
+        optimizer="muon",
+        lr=0.15,
+        momentum=0.7,
+        label_smoothing=0.05,
+        shift=1,
+        schedule="one-cycle",
+    )
+    return dataclasses.replace(recipe, **changes)
+
+
+RECIPES: dict[str, Callable[..., Recipe]] = {"book": book, "fast": fast}
 
 
 def get(name: str) -> Recipe:
@@ -168,6 +215,11 @@ def get(name: str) -> Recipe:
     if name not in RECIPES:
         raise UsageError(f"There is no recipe called {name!r}.", nearest(name, RECIPES))
     return RECIPES[name]()
+
+
+def _size_faults(spec: NetworkSpec) -> Iterator[str]:
+    for name in ("channels", "kernel_sizes", "strides", "hidden"):
+        yield from _outside(name, getattr(spec, name), lambda value: value >= 1, "at least 1")
 
 
 def _outside(name: str, value: Any, holds: Callable[[Any], bool], rule: str) -> Iterator[str]:

@@ -8,6 +8,8 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,8 +29,8 @@ _settings: dict[str, Any] = {"prepared": False, "allocator": "as found", "flush_
 def prepare(threads: int | None = None, *, tune: bool = True) -> None:
     """Set the process up for training, once and before PyTorch allocates anything large.
 
-    Two settings change speed alone: glibc keeps large freed blocks instead of handing them back to the kernel at
-    every step, and the processor flushes denormal numbers (Adadelta's decaying averages reach them) to zero.
+    Tuning changes speed alone: glibc keeps large freed blocks instead of handing them back to the kernel at every
+    step, and ``denormals_flushed`` does what its name says.
 
     Args:
         threads: threads for PyTorch's operators; None leaves PyTorch's choice, one for each core.
@@ -45,12 +47,26 @@ def prepare(threads: int | None = None, *, tune: bool = True) -> None:
     if tune:
         _settings["allocator"] = "large blocks kept" if _keep_large_blocks() else "as found"
         _settings["flush_denormal"] = torch.set_flush_denormal(True)
+        torch.set_flush_denormal(False)
 
 
 def prepare_once() -> None:
     """Do what ``prepare`` does by default, unless it was called before, with whatever choices."""
     if not _settings["prepared"]:
         prepare()
+
+
+@contextmanager
+def denormals_flushed() -> Iterator[None]:
+    """Within the block, let the processor take denormal numbers, which Adadelta's averages reach, for zero.
+
+    It is slow with them. Other code in the process, after the block, gets exact arithmetic back.
+    """
+    torch.set_flush_denormal(bool(_settings["flush_denormal"]))
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def _keep_large_blocks() -> bool:

@@ -15,8 +15,6 @@ from penstroke.inference.reading import Reading
 from penstroke.models.description import Description
 from penstroke.models.files import load_model
 from penstroke.models.forward import log_probabilities
-from penstroke.pictures import EmptyPicture
-from penstroke.pictures.inputs import network_input
 
 
 @dataclass(frozen=True)
@@ -95,6 +93,9 @@ class Classifier:
         Raises:
             DataError: the file is no picture that can be read.
         """
+        from penstroke.pictures import EmptyPicture  # with SciPy, which training and testing can do without
+        from penstroke.pictures.inputs import network_input
+
         try:
             image = network_input(picture, self.description.picture_rule, self.description.image_shape)
         except EmptyPicture as fault:

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from penstroke.models.convnet import ConvNet
-from penstroke.recipes import NetworkSpec
+from penstroke.models.patchnet import PatchNet
+from penstroke.recipes import ConvNetSpec, NetworkSpec
 
 
 def build(spec: NetworkSpec, image_shape: tuple[int, int, int], classes: int, mean: float, std: float) -> nn.Module:
@@ -22,7 +23,8 @@ def build(spec: NetworkSpec, image_shape: tuple[int, int, int], classes: int, me
     Raises:
         ModelError: such a network cannot take such images.
     """
-    return ConvNet(**dataclasses.asdict(spec), image_shape=image_shape, classes=classes, mean=mean, std=std)
+    network = ConvNet if isinstance(spec, ConvNetSpec) else PatchNet
+    return network(**dataclasses.asdict(spec), image_shape=image_shape, classes=classes, mean=mean, std=std)
 
 
 def shapes(spec: NetworkSpec, image_shape: tuple[int, int, int], classes: int) -> dict[str, torch.Size]:

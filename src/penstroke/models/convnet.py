@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstroke.errors import ModelError
-from penstroke.models.layers import Normalise
+from penstroke.models.layers import Normalise, convolved_size
 
 
 class ConvNet(nn.Module):
@@ -76,18 +76,10 @@ def pooled_size(
     Raises:
         ModelError: nothing is left, with the layer at which it goes wrong.
     """
-    size = [image_shape[1], image_shape[2]]
-    for layer, (kernel, stride) in enumerate(zip(kernel_sizes, strides, strict=True), start=1):
-        if min(size) < kernel:
-            raise ModelError(
-                f"Convolution {layer} gets {size[0]}x{size[1]} pixels, fewer than its {kernel}x{kernel} kernel, "
-                f"from images of {image_shape[1]}x{image_shape[2]}.",
-                "Take larger images, or smaller kernel sizes or strides.",
-            )
-        size = [(side - kernel) // stride + 1 for side in size]
-    if min(size) < 2:
+    height, width = convolved_size(image_shape, kernel_sizes, strides)
+    if min(height, width) < 2:
         raise ModelError(
-            f"The 2x2 pool gets {size[0]}x{size[1]} pixels, from images of {image_shape[1]}x{image_shape[2]}.",
+            f"The 2x2 pool gets {height}x{width} pixels, from images of {image_shape[1]}x{image_shape[2]}.",
             "Take larger images, or smaller kernel sizes or strides.",
         )
-    return size[0] // 2, size[1] // 2
+    return height // 2, width // 2

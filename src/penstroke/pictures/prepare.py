@@ -10,19 +10,18 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
-from PIL import Image
 from scipy import ndimage
 
 from penstroke.errors import UsageError, nearest
-from penstroke.pictures.ink import EmptyPicture, Ink, Stage, Watch, as_picture, find_ink
+from penstroke.pictures.basics import EmptyPicture, Stage, Watch, as_picture
+from penstroke.pictures.ink import Ink, find_ink
+from penstroke.pictures.letterbox import letterbox, to_channels
 from penstroke.pictures.shape import to_symbol
 
 Picture = UInt8[ndarray, "h w *c"]
 
 
-def prepare(
-    picture: Picture, rule: str = "digit", size: int = 28, watch: Watch | None = None
-) -> UInt8[ndarray, "s s"]:
+def prepare(picture: Picture, rule: str = "digit", size: int = 28, watch: Watch | None = None) -> UInt8[ndarray, "s s"]:
     """Return the picture of one symbol as the network knows it.
 
     Args:
@@ -56,18 +55,7 @@ def _digit(picture: Picture, size: int, watch: Watch | None) -> UInt8[ndarray, "
 
 
 def _letterbox(picture: Picture, size: int, _watch: Watch | None) -> UInt8[ndarray, "s s"]:
-    """Fit the picture into a square, aspect and polarity kept; bars take the colour of the picture's rim."""
-    grey = Image.fromarray(picture).convert("L")
-    factor = size / max(grey.size)
-    width, height = (max(1, round(side * factor)) for side in grey.size)
-    small = np.asarray(
-        grey.resize((width, height), Image.Resampling.BOX if factor < 1 else Image.Resampling.BICUBIC)
-    )
-    rim = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
-    out = np.full((size, size), np.uint8(np.median(rim)))
-    y, x = (size - height) // 2, (size - width) // 2
-    out[y : y + height, x : x + width] = small
-    return out
+    return to_channels(letterbox(picture, (size, size)), 1)[0]
 
 
 RULES: dict[str, Callable[[Picture, int, Watch | None], UInt8[ndarray, "s s"]]] = {
@@ -99,9 +87,7 @@ def main_group(ink: Ink) -> Bool[ndarray, "h w"]:
     # The nearest first, so that a symbol grows from its middle.
     for i in np.argsort(_gaps(frame, box)):
         side = max(box[2] - box[0], box[3] - box[1])
-        is_stroke = energy[i] >= max(0.02 * energy[main], 0.4 * ink.width**2) and not (
-            rim[i] and not rim[main]
-        )
+        is_stroke = energy[i] >= max(0.02 * energy[main], 0.4 * ink.width**2) and not (rim[i] and not rim[main])
         if i != main and is_stroke and _gaps(frame[i : i + 1], box)[0] <= 0.3 * side:
             chosen.add(int(i))
             box = np.concatenate([np.minimum(box[:2], frame[i, :2]), np.maximum(box[2:], frame[i, 2:])])

@@ -111,9 +111,7 @@ def _find_rules(level: Grey, strength: float, noise: float) -> Grey:
     length = max(8, width // 3)
     starts = np.linspace(0, width - length, SEGMENTS).astype(int)
     fourth = length // 4
-    quartile = np.stack(
-        [np.partition(tolerant[:, s : s + length], fourth, axis=1)[:, fourth] for s in starts]
-    )
+    quartile = np.stack([np.partition(tolerant[:, s : s + length], fourth, axis=1)[:, fourth] for s in starts])
     # Windows of rows, so that a shade or the end of the page is no rule.
     excess = quartile - ndimage.median_filter(quartile, (1, max(9, height // 12) | 1))
     usual = 1.4826 * float(np.median(np.abs(excess)))
@@ -123,7 +121,7 @@ def _find_rules(level: Grey, strength: float, noise: float) -> Grey:
     faint = np.median(quartile, 0) < 0.65 * strength
     rows = long & present.any(0)
     # One line as strong as the pen may be a stroke; three alike are printed.
-    rows &= faint | (ndimage.label(rows)[1] >= 3)
+    rows &= faint | (ndimage.label(rows)[1] >= 3) | _from_rim_to_rim(tolerant, present, quartile)
     if not rows.any():
         return np.zeros_like(level)
     centres = starts + length / 2
@@ -131,3 +129,13 @@ def _find_rules(level: Grey, strength: float, noise: float) -> Grey:
     out = np.zeros_like(level)
     out[rows] = np.stack([np.interp(np.arange(width), centres, v) for v in value.T])
     return out
+
+
+def _from_rim_to_rim(
+    level: Grey, present: Bool[ndarray, "s h"], quartile: Float[ndarray, "s h"]
+) -> Bool[ndarray, " h"]:
+    """Return which rows hold a line all along and out of the picture at both ends, as only printed ones are."""
+    end = max(2, level.shape[1] // 40)
+    goal = 0.6 * np.median(quartile, 0)
+    ends = (level[:, :end].mean(1) > goal) & (level[:, -end:].mean(1) > goal)
+    return present.all(0) & ends

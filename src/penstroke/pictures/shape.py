@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from scipy import ndimage
 
-from penstroke.pictures.ink import Stage, Watch, as_picture, resize_to, stroke_width
+from penstroke.pictures.basics import Stage, Watch, as_picture, resize_to, stroke_width
 
 BOX = 20
 """Pixels that the symbol's longer side fills."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstroke.data import Dataset, Split, carve
+from penstroke.data.augment import shifted
 from penstroke.data.batches import batches, shuffled
 from penstroke.data.split import pixel_statistics
 from penstroke.errors import ModelError
@@ -23,9 +24,9 @@ from penstroke.models.description import Description
 from penstroke.models.files import new_model
 from penstroke.models.forward import log_probabilities
 from penstroke.recipes import Recipe
-from penstroke.runtime import choose_device, derived_seed, prepare_once, seed_step
+from penstroke.runtime import choose_device, denormals_flushed, derived_seed, prepare_once, seed_step
 from penstroke.training.history import EpochRow, History, Progress, Sink, StopTraining
-from penstroke.training.optimizers import build_optimizer, lr_factor, set_lr
+from penstroke.training.optimizers import build_optimizers, lr_factor, set_lr
 
 
 @dataclass(frozen=True)
@@ -39,36 +40,45 @@ class Fitted:
 
 def train_step(
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizers: list[torch.optim.Optimizer],
     images: UInt8[Tensor, "b c h w"],
     labels: Int64[Tensor, "b"],
+    label_smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
     """Take one step down the negative log-likelihood of a batch, and return that loss, still on the device."""
-    loss = F.nll_loss(model(images), labels)
-    optimizer.zero_grad()
+    answers = model(images)
+    loss = F.nll_loss(answers, labels)
+    if label_smoothing:
+        loss = (1 - label_smoothing) * loss - label_smoothing * answers.mean()
+    model.zero_grad()
     loss.backward()
-    optimizer.step()
+    for optimizer in optimizers:
+        optimizer.step()
     return loss.detach()
 
 
 def train_epoch(
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizers: list[torch.optim.Optimizer],
     split: Split,
     *,
     epoch: int,
     epochs: int,
     batch_size: int,
     seed: int,
-    lr: Callable[[float], float],
+    lr_factor: Callable[[float], float],
+    label_smoothing: float = 0.0,
+    shift: int = 0,
     sinks: Sequence[Sink] = (),
 ) -> Float[Tensor, "steps"]:
     """Go once through ``split`` in an order of its own, and return the loss of each step.
 
     Args:
         epoch: which epoch this is, from 1, of ``epochs``.
-        seed: order and dropout are functions of it, the epoch and the step.
-        lr: learning rate when that share (0..1) of the whole training is behind.
+        seed: order, augmentation and dropout are functions of it, the epoch and the step.
+        lr_factor: factor of the learning rates when that share (0..1) of the whole training is behind.
+        label_smoothing: share of the loss that asks for all classes alike.
+        shift: pixels by which each batch is moved at random, at most.
         sinks: told of every step; one that raises ``StopTraining`` ends the epoch after that step.
     """
     model.train()
@@ -77,12 +87,11 @@ def train_epoch(
     seen = 0
     order = shuffled(len(split), seed, epoch)
     for step, (images, labels) in enumerate(batches(split, batch_size, order)):
-        now = lr((epoch - 1 + step / steps) / epochs)
-        set_lr(optimizer, now)
+        lr = set_lr(optimizers, lr_factor((epoch - 1 + (step + 0.5) / steps) / epochs))
         seed_step(seed, epoch, step)
-        losses.append(train_step(model, optimizer, images, labels))
+        losses.append(train_step(model, optimizers, shifted(images, shift), labels, label_smoothing))
         seen += len(labels)
-        progress = Progress(epoch, epochs, step + 1, steps, seen, len(split), losses[-1], now)
+        progress = Progress(epoch, epochs, step + 1, steps, seen, len(split), losses[-1], lr)
         for sink in sinks:
             sink.stepped(progress)
     return torch.stack(losses)
@@ -108,22 +117,25 @@ def fit(recipe: Recipe, data: Dataset, device: str | torch.device = "auto", sink
     description = _describe(recipe, train, data.card.picture_rule)
     torch.manual_seed(derived_seed(recipe.seed))
     model = new_model(description).to(place)
-    optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.lr, recipe.momentum, recipe.weight_decay)
+    optimizers = build_optimizers(
+        recipe.optimizer, model, recipe.lr, recipe.momentum, recipe.weight_decay, recipe.head_lr
+    )
     train = train.to(place)
     held_back = held_back and held_back.to(place)
     test = data.test.to(place) if recipe.test_each_epoch else None
 
-    def lr(done: float) -> float:
-        return recipe.lr * lr_factor(recipe.schedule, done, recipe.epochs, recipe.lr_decay)
+    def factor(done: float) -> float:
+        return lr_factor(recipe.schedule, done, recipe.epochs, recipe.lr_decay, recipe.warmup)
 
     history = History()
     start = time.perf_counter()
-    with suppress(StopTraining):
+    with suppress(StopTraining), denormals_flushed():
         for epoch in range(1, recipe.epochs + 1):
             epoch_start = time.perf_counter()
             losses = train_epoch(
-                model, optimizer, train, epoch=epoch, epochs=recipe.epochs,
-                batch_size=recipe.batch_size, seed=recipe.seed, lr=lr, sinks=sinks,
+                model, optimizers, train, epoch=epoch, epochs=recipe.epochs, batch_size=recipe.batch_size,
+                seed=recipe.seed, lr_factor=factor, label_smoothing=recipe.label_smoothing, shift=recipe.shift,
+                sinks=sinks,
             )  # fmt: skip
             row = _epoch_row(epoch, losses, len(train), recipe.batch_size, time.perf_counter() - epoch_start)
             row = _measured(row, model, test, held_back, recipe.test_batch_size)

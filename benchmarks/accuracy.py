@@ -1,0 +1,73 @@
+"""Accuracy of a recipe on MNIST over several seeds: ``python -m benchmarks.accuracy book --seeds 5``.
+
+Trains with each seed, opens the test set after the last epoch (after each, for recipe ``book``, as the textbook does),
+and keeps accuracies, losses and seconds in ``benchmarks/results/accuracy-RECIPE.json``.
+"""
+
+import statistics
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import tyro
+
+from benchmarks.conditions import keep, seconds
+from penstroke import Classifier, evaluate, fit, load, recipes, runtime
+from penstroke.cli.output import table
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train a recipe with several seeds and measure each on the test set."""
+
+    recipe: Annotated[str, tyro.conf.Positional] = "book"
+    seeds: int = 5
+    data: str = "mnist"
+
+
+def main() -> None:
+    """Measure, print a table, keep the figures."""
+    options = tyro.cli(Options)
+    runtime.prepare()
+    data = load(options.data)
+    runs: list[dict[str, Any]] = []
+    for seed in range(options.seeds):
+        recipe = replace(recipes.get(options.recipe), seed=seed)
+        fitted = fit(recipe, data)
+        tests = [row.test for row in fitted.history.epochs if row.test]
+        answer = Classifier(fitted.model, fitted.description).log_probabilities
+        test_seconds = seconds(lambda answer=answer: answer(data.test.images))
+        tests = tests or [evaluate(answer, data.test).score]
+        train_seconds = sum(row.seconds for row in fitted.history.epochs)
+        runs.append(
+            {
+                "seed": seed,
+                "tests": [test.to_json() for test in tests],
+                "train_seconds": train_seconds,
+                "test_seconds": test_seconds,
+            }
+        )
+        print(f"seed {seed}: {[test.correct for test in tests]} right, {train_seconds:.2f} s", flush=True)
+    rows = []
+    for epoch in range(len(runs[0]["tests"])):
+        found = [run["tests"][epoch] for run in runs]
+        rows.append(
+            {
+                "after": f"test {epoch + 1} of {len(runs[0]['tests'])}",
+                "mean_correct": statistics.mean(test["correct"] for test in found),
+                "sd_correct": statistics.stdev(test["correct"] for test in found) if len(found) > 1 else 0.0,
+                "mean_loss": statistics.mean(test["loss"] for test in found),
+            }
+        )
+    path = keep(f"accuracy-{options.recipe}", {"recipe": recipes.get(options.recipe).to_json(), "n": options.seeds,
+                                               "data": data.card.name, "summary": rows, "runs": runs})  # fmt: skip
+    print(
+        table(
+            ["after", "mean right", "sd", "mean loss"],
+            [[r["after"], f"{r['mean_correct']:.1f}", f"{r['sd_correct']:.1f}", f"{r['mean_loss']:.4f}"] for r in rows],
+        )
+    )
+    print(f"kept in {path}")
+
+
+if __name__ == "__main__":
+    main()

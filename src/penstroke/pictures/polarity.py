@@ -1,0 +1,155 @@
+"""Which of dark and bright is the ink, roughly where it is, and how wide the pen is.
+
+Nothing is asked of the user: a page on a dark table, chalk, a dark screen and MNIST itself are told apart by what
+looks like strokes: long for their width, and sharp on all sides. This file sees a small copy of the picture alone.
+"""
+
+import numpy as np
+from numpy import ndarray
+from scipy import ndimage
+
+from penstroke.pictures.basics import COARSE_PIXELS, EmptyPicture, Grey, Mask, resize, resize_to, stroke_width
+from penstroke.pictures.rules import remove_rules
+
+WINDOWS = ((0.08, 1.0), (0.16, 1.0), (0.25, 0.7), (0.4, 0.3))
+"""Windows in which strokes are looked for, as shares of the picture's side, and the trust in what they show."""
+RULE_WINDOW = 0.25
+FLAT_SPREAD = 2
+"""Grey levels within which a flat paper's pixels lie."""
+TINY = 64
+FAINTEST = 6.0
+"""Grey levels by which ink must stand out from the paper."""
+BRIGHT_ON_BRIGHT = 0.5
+"""The trust in bright ink on a page that is bright itself."""
+WINDOW_GAIN = 1.25
+"""How much more ink a larger window must show to be believed."""
+
+
+def find_flat_paper(grey: Grey) -> float | None:
+    """Return the one grey level of the paper, if the picture was drawn and not photographed: MNIST, a canvas."""
+    values = np.bincount(grey.astype(np.uint8).ravel(), minlength=256)
+    paper = int(np.argmax(values))
+    near = np.abs(grey - paper) <= FLAT_SPREAD
+    rim = np.concatenate([near[0], near[-1], near[:, 0], near[:, -1]])
+    # No camera makes pictures this small, and in them a digit may reach the rim.
+    tiny = max(grey.shape) <= TINY
+    flat = near.mean() >= (0.3 if tiny else 0.75) and rim.mean() >= (0.5 if tiny else 0.97)
+    return float(paper) if flat else None
+
+
+def level_on(page: Grey, paper: float) -> Grey:
+    """Return how much darker than a flat paper each pixel is, as a share of it."""
+    return np.maximum(1 - page / max(paper, 1.0), 0).astype(np.float32)
+
+
+def flat_ink(grey: Grey, paper: float) -> tuple[Mask, bool, float, float]:
+    """Return what ``find_polarity`` does, for a picture on flat paper: ink is whatever else there is more of.
+
+    Raises:
+        EmptyPicture: nothing differs from the paper.
+    """
+    more, less = np.maximum(grey - paper, 0), np.maximum(paper - grey, 0)
+    bright = bool(more.sum() > less.sum())
+    level = more if bright else less
+    if level.max() < FAINTEST:
+        raise EmptyPicture("it is one even colour")
+    mask = level > 0.45 * float(np.percentile(level[level >= FAINTEST], 95))
+    return mask, bright, *stroke_width(mask)
+
+
+def find_polarity(grey: Grey) -> tuple[Mask, bool, float, float]:
+    """Find whether dark or bright strokes are the ink, by what looks more like strokes.
+
+    What is thinner than a window stands out from the picture closed (dark) or opened (bright) by it. Windows of
+    several sizes are tried, since the pen's width is not known: small ones do not see a page on a table, large ones
+    see a felt pen.
+
+    Returns:
+        A rough mask of the ink, whether it is brighter than the paper, its strokes' usual width in pixels, and
+        the width of its thickest blot.
+
+    Raises:
+        EmptyPicture: neither stands out.
+    """
+    factor = min(1.0, (COARSE_PIXELS / grey.size) ** 0.5)
+    small = resize(grey, factor)
+    edges = ndimage.gaussian_gradient_magnitude(small, 0.7) if factor < 1 else _steps(small)
+    best: tuple[float, Mask, bool] = (0.0, small > np.inf, False)
+    for bright in (False, True):
+        page = 255 - small if bright else small
+        found: tuple[float, Mask] = (0.0, small > np.inf)
+        # Chalk and screens are dark: on a page that is not, what is bright is the page.
+        doubt = BRIGHT_ON_BRIGHT if bright and np.median(small) > 127 else 1.0
+        printed = _printed(_darker(page, max(3, int(RULE_WINDOW * small.size**0.5) | 1)))
+        for share, trust in WINDOWS:
+            level = np.where(printed, 0, _darker(page, max(3, int(share * small.size**0.5) | 1)))
+            mask, worth = _strokes(level, edges)
+            if trust * worth > WINDOW_GAIN * found[0]:
+                found = (trust * worth, mask)
+        if doubt * found[0] > best[0]:
+            best = (doubt * found[0], found[1], bright)
+    worth, mask, bright = best
+    if worth <= 0:
+        raise EmptyPicture("it is one even colour, or light and shadow alone")
+    size = (grey.shape[1], grey.shape[0])
+    rough = resize_to(mask.astype(np.float32), size, smooth=False) > 0.4
+    width, thick = stroke_width(mask)
+    return rough, bright, width / factor, thick / factor
+
+
+def _printed(level: Grey) -> Mask:
+    """Return where a rough look finds printed lines."""
+    top = float(np.percentile(level, 99.5))
+    spread = 1.4826 * float(np.median(np.abs(level)))
+    level = np.maximum(level, 0)
+    return remove_rules(level, max(top, 1.0), spread) < level
+
+
+def _steps(grey: Grey) -> Grey:
+    """Return the greatest difference of each pixel to its neighbours."""
+    return (ndimage.maximum_filter(grey, 3) - ndimage.minimum_filter(grey, 3)) / 2
+
+
+def _darker(page: Grey, window: int) -> Grey:
+    """Return how much darker than what surrounds it each thing is that is thinner than ``window`` pixels."""
+    # Beyond the rim the page goes on, without the ink that touches it: a stroke ends at the rim.
+    padded = np.pad(page, 1, mode="edge")
+    for side in (padded[0], padded[-1], padded[:, 0], padded[:, -1]):
+        side[:] = ndimage.median_filter(side, len(side) // 2 | 1, mode="nearest")
+    padded = np.pad(padded, window // 2, mode="edge")
+    margin = window // 2 + 1
+    level = ndimage.grey_closing(padded, size=window)[margin:-margin, margin:-margin] - page
+    return level - np.median(level)
+
+
+def _strokes(level: Grey, edges: Grey) -> tuple[Mask, float]:
+    """Return the mask of what looks like strokes, and how much of it there is.
+
+    Args:
+        level: float32 ``[h, w]``, how far each pixel stands out from the paper.
+        edges: float32 ``[h, w]``, how steep the picture is there.
+    """
+    top = float(np.percentile(ndimage.uniform_filter(level, 3) if level.size > 5000 else level, 99.8))
+    mask = level > max(0.45 * top, 4.0 * 1.4826 * float(np.median(np.abs(level))), FAINTEST)
+    pieces, count = ndimage.label(mask, np.ones((3, 3)))
+    if count == 0:
+        return mask, 0.0
+    reach = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+
+    def sums(values: ndarray | None) -> ndarray:
+        return np.bincount(pieces.ravel(), None if values is None else values.ravel(), count + 1)[1:]
+
+    area, energy = sums(None), sums(level)
+    thick = 2 * ndimage.maximum(reach, pieces, np.arange(1, count + 1)) - 1
+    # A stroke is longer than wide; a square or a disk of any size comes near 1, a digit beyond 3.
+    length = area / np.maximum(thick, 1.5) ** 2
+    quality = np.clip((length - 1.5) / 5, 0.02, 1)
+    # Ink has sharp edges all around; shadows and the light between them have not.
+    border = mask & (reach <= 1)
+    sharp = sums(np.where(border, edges, 0)) / np.maximum(sums(border.astype(float)), 1)
+    quality *= np.clip(2 * sharp * area / energy, 0, 1) ** 2
+    rim = np.zeros(count + 1, bool)
+    rim[np.unique(np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]))] = True
+    worth = np.sqrt(sums(np.where(border, edges, 0)) * energy) * quality * np.where(rim[1:], 0.15, 1)
+    keep = worth >= 0.1 * worth.max()
+    return np.concatenate([[False], keep])[pieces], float(worth.sum())
