@@ -6,6 +6,7 @@ and keeps accuracies, losses and seconds in ``benchmarks/results/accuracy-RECIPE
 
 import statistics
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any
 
 import tyro
@@ -35,7 +36,7 @@ def main() -> None:
         fitted = fit(recipe, data)
         tests = [row.test for row in fitted.history.epochs if row.test]
         answer = Classifier(fitted.model, fitted.description).log_probabilities
-        test_seconds = seconds(lambda answer=answer: answer(data.test.images))
+        test_seconds = seconds(partial(answer, data.test.images))
         tests = tests or [evaluate(answer, data.test).score]
         train_seconds = sum(row.seconds for row in fitted.history.epochs)
         runs.append(

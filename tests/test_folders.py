@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from penstroke.data import folders
-from penstroke.data.folders import letterbox, read_folder
+from penstroke.data.folders import read_folder
 from penstroke.data.idx import Array, write_idx
 from penstroke.errors import DataError
 from penstroke.pictures.files import picture_size
+from penstroke.pictures.letterbox import letterbox
 
 
 def picture(path: Path, array: Any, **options: Any) -> None:

@@ -26,15 +26,15 @@ on_disk = settings(max_examples=60, deadline=None, suppress_health_check=[Health
 
 
 @on_disk
-@given(array=arrays, suffix=st.sampled_from(["", ".gz"]), mmap=st.booleans())
-def test_what_is_written_is_read(tmp_path: Path, array: Any, suffix: str, mmap: Any) -> None:
+@given(array=arrays, suffix=st.sampled_from(["", ".gz"]), map_above=st.sampled_from([None, 0]))
+def test_what_is_written_is_read(tmp_path: Path, array: Any, suffix: str, map_above: Any) -> None:
     path = tmp_path / f"any-idx{suffix}"
     write_idx(path, array)
-    came = read_idx(path, mmap=mmap)
+    came = read_idx(path, map_above=map_above)
     assert came.shape == array.shape
     assert came.dtype.newbyteorder("=") == array.dtype
     np.testing.assert_array_equal(came, array)
-    assert mmap or came.dtype.isnative
+    assert map_above == 0 or came.dtype.isnative
     assert came.flags.writeable
 
 
@@ -56,7 +56,7 @@ def test_gzip_is_told_by_content_and_written_without_a_date(tmp_path: Path) -> N
 def test_a_plain_file_can_be_mapped_and_is_not_changed_through_the_map(tmp_path: Path) -> None:
     path = tmp_path / "plain"
     path.write_bytes(SMALL)
-    mapped = read_idx(path, mmap=True)
+    mapped = read_idx(path, map_above=0)
     assert isinstance(mapped, np.memmap)
     mapped[:] = 0
     assert path.read_bytes() == SMALL
@@ -77,7 +77,7 @@ FAULTS = {
     "unknown type": (b"\0\0\x0a\x01" + bytes(4), "no IDX file"),
     "rank 0": (b"\0\0\x08\0\0\0\0\0", "no IDX file"),
     "rank 65": (b"\0\0\x08\x41" + bytes(4 * 65), "no IDX file"),
-    "huge": (struct.pack(">4B3I", 0, 0, 14, 3, *[0xFFFFFFFF] * 3), "more than the limit"),
+    "huge": (struct.pack(">4B3I", 0, 0, 14, 3, *[0xFFFFFFFF] * 3), "more than the limit|is cut"),
     "huge beside nothing": (struct.pack(">4B3I", 0, 0, 8, 3, 0, *[0xFFFFFFFF] * 2), "more than the limit"),
     "large promise": (struct.pack(">4B2I", 0, 0, 8, 2, 60_000, 60_000), "is cut"),
 }
@@ -89,9 +89,9 @@ def test_a_bad_file_is_named_with_its_fault(tmp_path: Path, content: bytes, said
     path = tmp_path / f"bad{suffix}"
     path.write_bytes(content)
     for source in (path, content):
-        for mmap in (False, True):
+        for map_above in (None, 0):
             with pytest.raises(DataError, match=said) as caught:
-                read_idx(source, mmap=mmap)
+                read_idx(source, map_above=map_above)
             assert caught.value.remedy
     with pytest.raises(DataError, match="bad"):
         read_idx(path)

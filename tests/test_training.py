@@ -1,21 +1,27 @@
 """The loop: step, epoch, fit; what is random hangs on (seed, epoch, step) alone."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
 from trained import dataset, head, short, small
 
 from penstroke import Classifier, ConvNet, evaluate, fit, recipes
-from penstroke.data import Dataset
+from penstroke.data import Dataset, Split, folders, load
+from penstroke.data import batches as data_batches
 from penstroke.data.augment import shifted
 from penstroke.data.batches import batches, shuffled
+from penstroke.data.idx import write_idx
+from penstroke.data.split import pixel_statistics
 from penstroke.errors import ModelError, UsageError
 from penstroke.models.forward import log_probabilities
 from penstroke.runtime import seed_step
 from penstroke.training import EpochRow, Progress, Sink, StopTraining, train_step
 from penstroke.training.muon import orthogonal
 from penstroke.training.optimizers import build_optimizers, lr_factor
+
+CPU = torch.device("cpu")
 
 
 def weights(**changes: object) -> dict[str, torch.Tensor]:
@@ -67,10 +73,47 @@ def test_dropout_is_a_function_of_seed_epoch_and_step() -> None:
 def test_batches_go_through_every_image_once() -> None:
     split = head(dataset().train, 100)
     order = shuffled(100, 0, 1)
-    parts = list(batches(split, 32, order))
+    parts = list(batches(split, 32, 0, 1, CPU))
     assert [len(labels) for _, labels in parts] == [32, 32, 32, 4]
     assert torch.equal(torch.cat([images for images, _ in parts]), split.images[order])
     assert torch.equal(torch.cat([labels for _, labels in parts]), split.labels[order])
+
+
+@pytest.fixture
+def mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Split:
+    """Return 2,000 images that lie in a plain IDX file, as a set does that is too large for memory."""
+    monkeypatch.setattr(folders, "MAP_ABOVE", 0)
+    for part, split in (("train", small().train), ("t10k", small().test)):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", split.images[:, 0].numpy())
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", split.labels.numpy().astype("uint8"))
+    train = load(tmp_path).train
+    assert train.mapped
+    return train
+
+
+def test_a_mapped_file_is_gone_through_in_shuffled_blocks(mapped: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_batches, "BLOCK", 64)
+    monkeypatch.setattr(data_batches, "GROUP", 5)
+    first, again, other = (list(batches(mapped, 48, 0, epoch, CPU)) for epoch in (1, 1, 2))
+    assert [len(labels) for _, labels in first] == [48] * 41 + [32]
+    for (images, labels), (same, _) in zip(first, again, strict=True):
+        assert torch.equal(images, same)
+        assert labels.unique().numel() > 4
+    whole = torch.cat([images for images, _ in first]).flatten(1)
+    expected = small().train.images.flatten(1)
+    assert sorted(map(bytes, whole.numpy())) == sorted(map(bytes, expected.numpy()))
+    assert not torch.equal(whole, torch.cat([images for images, _ in other]).flatten(1))
+    table = {bytes(image): label for image, label in zip(expected.numpy(), small().train.labels.tolist(), strict=True)}
+    found = torch.cat([labels for _, labels in first]).tolist()
+    assert [table[bytes(image)] for image in whole.numpy()] == found
+
+
+def test_statistics_and_training_do_not_hang_on_where_images_lie(mapped: Split) -> None:
+    assert pixel_statistics(mapped) == pixel_statistics(small().train)
+    data = Dataset(small().card, mapped, lambda: small().test, requested="auto")
+    (row,) = fit(recipes.fast(batch_size=50, test_each_epoch=True), data, "cpu").history.epochs
+    assert row.test
+    assert row.test.accuracy > 0.8
 
 
 @pytest.mark.parametrize("name", recipes.OPTIMIZERS)

@@ -1,4 +1,8 @@
-"""The order of the images and the batches: functions of the seed and the epoch alone."""
+"""The order of the images and the batches: functions of the seed and the epoch alone.
+
+Images in memory are gathered by index on their own device. Images mapped from a file, which may be larger than memory,
+are read in shuffled blocks: so many at a time that the disk reads long stretches, and shuffled again among themselves.
+"""
 
 from collections.abc import Iterator
 
@@ -7,21 +11,43 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from penstroke.data.split import Split
-from penstroke.runtime import derived_seed
+from penstroke.runtime import derived_seed, release_pages
+
+BLOCK = 256
+"""Images that are read in one stretch."""
+GROUP = 256
+"""Blocks that are in memory, and shuffled, together."""
+
+Batch = tuple[UInt8[Tensor, "b c h w"], Int64[Tensor, "b"]]
 
 
-def shuffled(count: int, seed: int, epoch: int) -> Int64[Tensor, "count"]:
-    """Return the order in which ``epoch`` goes through ``count`` images: a function of (seed, epoch) alone."""
-    generator = torch.Generator().manual_seed(derived_seed(seed, epoch))
+def shuffled(count: int, seed: int, *place: int) -> Int64[Tensor, "count"]:
+    """Return an order of ``count`` things that is a function of the seed and the place (the epoch, ...) alone."""
+    generator = torch.Generator().manual_seed(derived_seed(seed, *place))
     return torch.randperm(count, generator=generator)
 
 
-def batches(
-    split: Split, batch_size: int, order: Int64[Tensor, "n"]
-) -> Iterator[tuple[UInt8[Tensor, "b c h w"], Int64[Tensor, "b"]]]:
-    """Yield images and labels in ``order``, ``batch_size`` at a time; the last batch may be smaller.
-
-    Whole batches are gathered by index on the split's own device: nothing is done for each image in Python.
-    """
-    for chosen in order.to(split.images.device).split(batch_size):
+def batches(split: Split, batch_size: int, seed: int, epoch: int, device: torch.device) -> Iterator[Batch]:
+    """Yield all images with their labels on ``device``, shuffled, ``batch_size`` at a time; the last may be fewer."""
+    if split.mapped:
+        yield from _from_blocks(split, batch_size, seed, epoch, device)
+        return
+    for chosen in shuffled(len(split), seed, epoch).to(split.images.device).split(batch_size):
         yield split.images[chosen], split.labels[chosen]
+
+
+def _from_blocks(split: Split, batch_size: int, seed: int, epoch: int, device: torch.device) -> Iterator[Batch]:
+    images, labels = split.images.split(BLOCK), split.labels.split(BLOCK)
+    left: Batch | None = None
+    groups = shuffled(len(images), seed, epoch).split(GROUP)
+    for number, group in enumerate(groups):
+        parts = [(images[block], labels[block]) for block in group.tolist()]
+        pool = torch.cat([part for part, _ in parts]).to(device), torch.cat([part for _, part in parts]).to(device)
+        release_pages(split.images)
+        if left:
+            pool = torch.cat([left[0], pool[0]]), torch.cat([left[1], pool[1]])
+        order = shuffled(len(pool[1]), seed, epoch, number).to(device)
+        whole = len(order) if number == len(groups) - 1 else len(order) - len(order) % batch_size
+        for chosen in order[:whole].split(batch_size):
+            yield pool[0][chosen], pool[1][chosen]
+        left = pool[0][order[whole:]], pool[1][order[whole:]]

@@ -26,6 +26,8 @@ from penstroke.pictures.letterbox import letterbox, to_channels
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 MAX_SIDE = 256
 TEST_SHARE = 0.2
+MAP_ABOVE = 1 << 26
+"""Bytes of images, 85,000 of MNIST's, above which a plain IDX file is mapped and read in blocks, not held in memory."""
 _CARVED = f"no test part was given: {TEST_SHARE:.0%} of each class was carved off as one (seed 0)"
 _IDX_NAME = re.compile(r"(?:.*-)?(train|t10k|test)-(images|labels)(?:[-.]idx\d-[a-z]+)?(?:\.idx)?(?:\.gz)?")
 
@@ -81,19 +83,20 @@ def _with_carved_test(folder: Path, whole: Split, picture_rule: str, notes: Iter
 
 
 def _read_idx_folder(folder: Path, paths: list[Path]) -> Dataset:
-    """Classes are the digits from 0 to the largest training label; mapped where the file is not gzipped."""
+    """Classes are the digits from 0 to the largest training label."""
     found = _idx_parts(folder, paths)
-    images = read_idx_images(found["train", "images"])
+    images, mapped = read_idx_images(found["train", "images"])
     labels = read_idx_labels(found["train", "labels"])
     classes = tuple(str(label) for label in range(int(labels.max(initial=0)) + 1))
-    train = Split(images, labels_tensor(labels), classes, "train")
+    train = Split(images, labels_tensor(labels), classes, "train", mapped)
     rule = "digit" if tuple(train.images.shape[1:]) == (1, 28, 28) else "letterbox"
     if ("test", "images") not in found:
         return _with_carved_test(folder, train, rule, ())
 
     def load_test() -> Split:
         test_labels = labels_tensor(read_idx_labels(found["test", "labels"]))
-        return Split(read_idx_images(found["test", "images"]), test_labels, classes, "test")
+        test_images, mapped = read_idx_images(found["test", "images"])
+        return Split(test_images, test_labels, classes, "test", mapped)
 
     return Dataset(_own_card(folder, train, rule), train, load_test, requested=str(folder))
 
@@ -119,13 +122,16 @@ def _idx_parts(folder: Path, paths: list[Path]) -> dict[tuple[str, str], Path]:
     return found
 
 
-def read_idx_images(source: Path | bytes) -> torch.Tensor:
-    """Return the images of an IDX file, uint8 [N, C, H, W], from [N, H, W] or [N, C, H, W], C 1 or 3."""
-    array = read_idx(source, mmap=True)
+def read_idx_images(source: Path | bytes) -> tuple[torch.Tensor, bool]:
+    """Return the images of an IDX file, uint8 [N, C, H, W], from [N, H, W] or [N, C, H, W], C 1 or 3.
+
+    The second value tells whether they are mapped, as those of a plain file of more than MAP_ABOVE bytes are.
+    """
+    array = read_idx(source, map_above=MAP_ABOVE)
     images = array[:, None] if array.ndim == 3 else array
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
         raise _unfit(source, array, "uint8 [N, H, W] or [N, C, H, W] with 1 or 3 channels")
-    return torch.from_numpy(images)
+    return torch.from_numpy(images), isinstance(array, np.memmap)
 
 
 def read_idx_labels(source: Path | bytes) -> Array:

@@ -29,13 +29,13 @@ _REMEDY = "Fetch or copy the file again."
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def read_idx(source: Path | bytes, *, max_bytes: int = MAX_BYTES, mmap: bool = False) -> Array:
+def read_idx(source: Path | bytes, *, max_bytes: int = MAX_BYTES, map_above: int | None = None) -> Array:
     """Read an IDX file, gzipped or plain (told apart by content, not by name).
 
     Args:
         source: a path, or the bytes of such a file.
-        max_bytes: the most bytes that the values may take.
-        mmap: map a plain file instead of reading it (copy-on-write); a gzipped one is read as usual.
+        max_bytes: the most bytes that the values may take in memory.
+        map_above: a plain file with more bytes of values is mapped (copy-on-write), not read; None maps none.
 
     Returns:
         A writable array of any rank, of dtype uint8, int8, int16, int32, float32 or float64; in native byte
@@ -47,7 +47,7 @@ def read_idx(source: Path | bytes, *, max_bytes: int = MAX_BYTES, mmap: bool = F
     name = "The IDX data" if isinstance(source, bytes) else str(source)
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as raw:
-            return _read(raw, name, max_bytes, source if mmap and isinstance(source, Path) else None)
+            return _read(raw, name, max_bytes, map_above if isinstance(source, Path) else None)
     except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
         raise DataError(f"{name} is a damaged gzip file: {fault}.", _REMEDY) from fault
     except OSError as fault:
@@ -55,7 +55,7 @@ def read_idx(source: Path | bytes, *, max_bytes: int = MAX_BYTES, mmap: bool = F
         raise DataError(f"{name} cannot be read: {reason}.", "Check the path and its permissions.") from fault
 
 
-def _read(raw: BinaryIO, name: str, max_bytes: int, mappable: Path | None) -> Array:
+def _read(raw: BinaryIO, name: str, max_bytes: int, map_above: int | None) -> Array:
     packed = raw.seek(0, io.SEEK_END)
     raw.seek(0)
     zipped = raw.read(2) == _GZIP
@@ -64,15 +64,16 @@ def _read(raw: BinaryIO, name: str, max_bytes: int, mappable: Path | None) -> Ar
     dtype, shape = _read_header(stream, name)
     start = 4 + 4 * len(shape)
     promised = math.prod(shape) * dtype.itemsize
+    mapped = map_above is not None and not zipped and promised > map_above
     # A size of 0 must not hide another of 4 billion, which numpy could not hold either.
-    if math.prod(max(size, 1) for size in shape) * dtype.itemsize > max_bytes:
+    if math.prod(max(size, 1) for size in shape) * dtype.itemsize > max_bytes and not mapped:
         sizes = " x ".join(map(str, shape))
         raise DataError(f"{name} promises {sizes} values: more than the limit of {max_bytes} bytes.", _REMEDY)
     present = packed * _DEFLATE_RATIO if zipped else packed - start
     if promised > present:
         raise _cut(name, promised, f"{packed} gzipped bytes are" if zipped else f"{present} are")
-    if mappable and not zipped and promised == present > 0:
-        return np.memmap(mappable, dtype=dtype, mode="c", offset=start, shape=shape)
+    if mapped and promised == present:
+        return np.memmap(name, dtype=dtype, mode="c", offset=start, shape=shape)
     return _read_values(stream, name, dtype, shape, promised)
 
 

@@ -78,14 +78,16 @@ def _read_pair(known: DatasetCard, part: str, progress: Progress | None) -> Spli
     first = 0 if part == "train" else 2
     images, labels = (file.name for file in known.files[first : first + 2])
     paths = obtain(known, (images, labels), progress=progress)
-    return _checked(known, part, read_idx_images(paths[images]), labels_tensor(read_idx_labels(paths[labels])))
+    pixels, _ = read_idx_images(paths[images])  # gzipped, so never mapped
+    return _checked(known, part, pixels, labels_tensor(read_idx_labels(paths[labels])))
 
 
 def _read_emnist(known: DatasetCard, part: str, progress: Progress | None) -> Split:
     """Read a part from EMNIST's archive, whose images lie on their sides (rows and columns exchanged)."""
     (archive,) = obtain(known, progress=progress).values()
     stem = f"gzip/{known.name}-{part}"
-    images = read_idx_images(_member(archive, f"{stem}-images-idx3-ubyte.gz")).transpose(2, 3).contiguous()
+    sideways, _ = read_idx_images(_member(archive, f"{stem}-images-idx3-ubyte.gz"))
+    images = sideways.transpose(2, 3).contiguous()
     labels = labels_tensor(read_idx_labels(_member(archive, f"{stem}-labels-idx1-ubyte.gz")))
     if known.name == "emnist-letters":
         labels -= 1  # its labels begin at 1, for "a"

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from penstroke.data.catalog import DatasetCard
 from penstroke.errors import DataError, UsageError
+from penstroke.runtime import release_pages
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,7 @@ class Split:
         labels: positions in ``classes``.
         classes: class names.
         name: ``train``, ``test``...
+        mapped: whether the images lie in a mapped file, perhaps larger than memory, not in memory of their own.
 
     Raises:
         DataError: the four do not belong together.
@@ -34,6 +36,7 @@ class Split:
     labels: Int64[Tensor, "n"]
     classes: tuple[str, ...]
     name: str
+    mapped: bool = False
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
@@ -63,10 +66,12 @@ class Split:
 
     def subset(self, indices: Int64[Tensor, "m"]) -> "Split":
         """Return the images and labels at ``indices`` (int64, in that order) as a split of the same name."""
-        return replace(self, images=self.images[indices], labels=self.labels[indices])
+        return replace(self, images=self.images[indices], labels=self.labels[indices], mapped=False)
 
     def to(self, device: torch.device) -> "Split":
-        """Return this split with images and labels on ``device``."""
+        """Return this split with images and labels on ``device``; mapped images stay where they are."""
+        if self.mapped:
+            return self
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
 
@@ -151,7 +156,12 @@ def pixel_statistics(split: Split) -> tuple[float, float]:
 
     Exact: computed in whole numbers from the counts of the 256 values, over all channels alike.
     """
-    counts = torch.bincount(split.images.flatten(), minlength=256).tolist()
+    found = torch.zeros(256, dtype=torch.int64)
+    for part in split.images.split(1 << 16):
+        found += torch.bincount(part.flatten(), minlength=256).cpu()
+        if split.mapped:
+            release_pages(split.images)
+    counts = found.tolist()
     total = sum(counts)
     first = sum(value * count for value, count in enumerate(counts))
     second = sum(value * value * count for value, count in enumerate(counts))

@@ -61,10 +61,10 @@ class ConvNet(nn.Module):
     def forward(self, images: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
         """Return log-probabilities for raw images with pixels in 0..255."""
         x = self.normalise(images).contiguous(memory_format=torch.channels_last)
-        x = F.relu(self.cn1(x))
-        x = F.relu(F.max_pool2d(self.cn2(x), 2))
+        x = F.relu_(self.cn1(x))
+        x = F.relu_(F.max_pool2d(self.cn2(x), 2))
         x = self.dp1(x).flatten(1)
-        x = self.dp2(F.relu(self.fc1(x)))
+        x = self.dp2(F.relu_(self.fc1(x)))
         return F.log_softmax(self.fc2(x), dim=1)
 
 

@@ -30,7 +30,7 @@ def new_model(description: Description) -> nn.Module:
 
 def save_model(path: Path, model: nn.Module, description: Description) -> None:
     """Write the model's weights and description to ``path``, whole or not at all."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
     metadata = {"format": FORMAT, "description": json.dumps(description.to_json(), ensure_ascii=False)}
     storage.write_bytes(path, save(tensors, metadata))
 

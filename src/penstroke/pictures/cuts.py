@@ -22,9 +22,9 @@ SPACING = 0.1
 """Between seams that are tried, as a share of the line's height."""
 NARROWEST, WIDEST = 0.12, 1.5
 """Of a digit, as shares of the line's height."""
-SEAM_COST = 0.25
-"""What a seam costs for each stroke that it crosses, in units of log-probability."""
-PIECE_COST = 0.35
+SEAM_COST = 0.6
+"""What a seam costs that crosses one stroke, in units of log-probability; one that crosses two costs much more."""
+PIECE_COST = 0.4
 """What each further piece costs: two digits are as sure as one only if both are."""
 
 
@@ -61,9 +61,11 @@ def split(level: Grey, height: float, width: float, score: Score) -> list[Grey]:
             ends.append(j)
             inks.append(piece)
             images.append(to_symbol(piece))
+    if not images:
+        return [level]
     worth = log_scores(score, images).max(1)
     worth = worth - np.array([_odd_shape(ink, height) for ink in inks]) - PIECE_COST
-    return [inks[k] for k in _best_chain(starts, ends, worth, SEAM_COST * costs / width, chains)]
+    return [inks[k] for k in _best_chain(starts, ends, worth, SEAM_COST * (costs / width) ** 1.5, chains)]
 
 
 def _odd_shape(ink: Grey, height: float) -> float:
@@ -72,7 +74,7 @@ def _odd_shape(ink: Grey, height: float) -> float:
     if not len(rows):
         return 9.0
     tall, wide = np.ptp(rows) + 1, np.ptp(columns) + 1
-    return 6.0 * max(0.0, wide / max(tall, 0.8 * height) - 1.05) + 4.0 * max(0.0, 0.6 - tall / height)
+    return 4.0 * max(0.0, wide / max(tall, 0.8 * height) - 0.85) + 4.0 * max(0.0, 0.6 - tall / height)
 
 
 def _best_chain(

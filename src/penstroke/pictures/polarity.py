@@ -16,7 +16,7 @@ WINDOWS = ((0.08, 1.0), (0.16, 1.0), (0.25, 0.7), (0.4, 0.3))
 RULE_WINDOW = 0.25
 FLAT_SPREAD = 2
 """Grey levels within which a flat paper's pixels lie."""
-TINY = 64
+FLAT_RINGS = 12
 FAINTEST = 6.0
 """Grey levels by which ink must stand out from the paper."""
 BRIGHT_ON_BRIGHT = 0.5
@@ -26,15 +26,18 @@ WINDOW_GAIN = 1.25
 
 
 def find_flat_paper(grey: Grey) -> float | None:
-    """Return the one grey level of the paper, if the picture was drawn and not photographed: MNIST, a canvas."""
+    """Return the one grey level of the paper, if the picture was drawn and not photographed: MNIST, a canvas.
+
+    Such paper is one exact level, mostly at the rim too, and all ink lies to one side of it. A photograph's paper is
+    spread over many levels by light and noise.
+    """
     values = np.bincount(grey.astype(np.uint8).ravel(), minlength=256)
     paper = int(np.argmax(values))
     near = np.abs(grey - paper) <= FLAT_SPREAD
     rim = np.concatenate([near[0], near[-1], near[:, 0], near[:, -1]])
-    # No camera makes pictures this small, and in them a digit may reach the rim.
-    tiny = max(grey.shape) <= TINY
-    flat = near.mean() >= (0.3 if tiny else 0.75) and rim.mean() >= (0.5 if tiny else 0.97)
-    return float(paper) if flat else None
+    # Compression leaves rings around strokes, which lie beyond the paper's level.
+    astray = min((grey > paper + FLAT_RINGS).mean(), (grey < paper - FLAT_RINGS).mean())
+    return float(paper) if near.mean() >= 0.3 and rim.mean() >= 0.5 and astray < 0.01 else None
 
 
 def level_on(page: Grey, paper: float) -> Grey:

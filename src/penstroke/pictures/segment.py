@@ -112,7 +112,7 @@ def find_pieces(ink: Ink, labels: ndarray) -> list[Piece]:
     slices = ndimage.find_objects(labels)
     energy = np.bincount(labels.ravel(), ink.level.ravel(), minlength=len(slices) + 1)[1:]
     rows, columns = ink.mask.shape
-    pieces = []
+    pieces, at_rim = [], []
     for i, (y, x) in enumerate(slices):
         box = (y.start, x.start, y.stop, x.stop)
         tall, wide = (y.stop - y.start) / rows, (x.stop - x.start) / columns
@@ -120,8 +120,10 @@ def find_pieces(ink: Ink, labels: ndarray) -> list[Piece]:
         frame = rim and (tall > 0.9 or wide > 0.8)
         line = wide > 0.5 and y.stop - y.start < 4 * ink.width
         if energy[i] >= 0.6 * ink.width**2 and not frame and not line:
-            pieces.append(Piece((i + 1,), box, float(energy[i])))
-    return pieces
+            (at_rim if rim else pieces).append(Piece((i + 1,), box, float(energy[i])))
+    # What touches the rim is the table or a neighbour's writing, unless most of the writing does.
+    total, rest = sum(p.energy for p in pieces), sum(p.energy for p in at_rim)
+    return pieces if total >= rest else pieces + at_rim
 
 
 def usual_height(pieces: list[Piece]) -> float:
@@ -197,8 +199,11 @@ def _belongs(sheet: Sheet, a: Piece, b: Piece, height: float, score: Score) -> b
         return True
     small = min(a.height, b.height) < 0.5 * height
     one, *two = log_scores(score, [to_symbol(sheet.level(p)) for p in (a.with_(b), a, b)]).max(1)
+    larger = two[0] if a.energy > b.energy else two[1]
     # A small piece is no digit by itself, so that only the whole has to be one.
-    return bool(one > -0.7) if small else bool(one > -0.3 and one > min(two) + 0.1 and overlap > 0.3)
+    return (
+        bool(one > -0.7 or one > larger - 0.2) if small else bool(one > -0.3 and one > min(two) + 0.1 and overlap > 0.3)
+    )
 
 
 def _is_digit_sized(piece: Piece, height: float) -> bool:
@@ -216,8 +221,8 @@ def _symbols(sheet: Sheet, piece: Piece, height: float, line: int, score: Score)
     tall = max(0.9 * height, min(piece.height, 1.3 * height))
     if piece.width > 0.7 * tall:
         sure = log_scores(score, [to_symbol(level)])[0].max() > SURE
-        if not sure or piece.width > 1.1 * tall:
-            parts = split(level, min(height, piece.height), sheet.ink.width, score)
+        if not sure or piece.width > 0.9 * tall:
+            parts = split(level, min(height, piece.height), sheet.ink.width, score) or [level]
     return [Symbol(line, _box(part > 0.25, top, left, sheet.ink.scale), to_symbol(part)) for part in parts]
 
 

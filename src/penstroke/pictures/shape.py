@@ -19,7 +19,7 @@ FINE = 4
 TRACE = 0.06
 """The faintest level that counts as the symbol's edge."""
 HAIRLINE, HAIRLINE_TO = 1.5, 2.0
-FELT, FELT_TO = 5.2, 4.4
+FELT, FELT_TO = 6.5, 5.5
 """Widths of strokes in result pixels, beyond which they are changed, and to what."""
 
 Grey = Float[ndarray, "h w"]

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from penstroke.data import Dataset, Split, carve
 from penstroke.data.augment import shifted
-from penstroke.data.batches import batches, shuffled
+from penstroke.data.batches import batches
 from penstroke.data.split import pixel_statistics
 from penstroke.errors import ModelError
 from penstroke.evaluation import Score, score
@@ -85,8 +85,8 @@ def train_epoch(
     steps = -(-len(split) // batch_size)
     losses: list[Tensor] = []
     seen = 0
-    order = shuffled(len(split), seed, epoch)
-    for step, (images, labels) in enumerate(batches(split, batch_size, order)):
+    device = next(model.parameters()).device
+    for step, (images, labels) in enumerate(batches(split, batch_size, seed, epoch, device)):
         lr = set_lr(optimizers, lr_factor((epoch - 1 + (step + 0.5) / steps) / epochs))
         seed_step(seed, epoch, step)
         losses.append(train_step(model, optimizers, shifted(images, shift), labels, label_smoothing))

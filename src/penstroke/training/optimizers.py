@@ -5,6 +5,7 @@ import math
 import torch
 from torch import nn
 
+from penstroke.training.flat import FlatWeights
 from penstroke.training.muon import Muon
 
 
@@ -28,22 +29,25 @@ def build_optimizers(
         inner = [weight for weight in parameters[:-2] if weight.ndim > 1]
         rest = [weight for weight in parameters[:-2] if weight.ndim == 1] + parameters[-2:]
         return [Muon(inner, lr, momentum), torch.optim.Adam(rest, head_lr, (0.7, 0.9), fused=True)]
-    return [_one(name, parameters, lr, momentum, weight_decay)]
+    flat = FlatWeights(model)
+    optimizer = _one(name, [flat.weight], lr, momentum, weight_decay)
+    optimizer.register_step_pre_hook(flat.gather)
+    return [optimizer]
 
 
 def _one(
     name: str, parameters: list[nn.Parameter], lr: float, momentum: float, weight_decay: float
 ) -> torch.optim.Optimizer:
-    # `fused` does a step in one pass over memory, where PyTorch offers it; `foreach` in one call for each operation.
+    # `fused` does a step in one pass over memory, where PyTorch offers it.
     match name:
         case "adadelta":
-            return torch.optim.Adadelta(parameters, lr=lr, weight_decay=weight_decay, foreach=True)
+            return torch.optim.Adadelta(parameters, lr=lr, weight_decay=weight_decay)
         case "adam":
             return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay, fused=True)
         case "adamw":
             return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
         case "rmsprop":
-            return torch.optim.RMSprop(parameters, lr=lr, weight_decay=weight_decay, momentum=momentum, foreach=True)
+            return torch.optim.RMSprop(parameters, lr=lr, weight_decay=weight_decay, momentum=momentum)
         case "sgd":
             return torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay, momentum=momentum, fused=True)
     raise AssertionError(f"no optimizer {name!r}: recipes know only those above")
