@@ -3,9 +3,16 @@
 Images pass as ``uint8`` tensors ``[n, 1, 28, 28]`` into each reference, which then does as its authors do: the
 textbook and the official example turn every image into a PIL picture, a tensor, a normalised tensor, one by one, in a
 ``DataLoader``; the record keeps tensors preloaded.
+
+``python -m benchmarks.references NAME SEED`` runs one in a process of its own, where nothing that Penstroke sets up
+helps it, and prints its seconds (of training and testing, not of reading the data) and accuracies as JSON.
 """
 
+import json
+import sys
+import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,25 +21,59 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
+from penstroke import evaluate, load, runtime
 from penstroke.data import Split
 
 
+class ToTensor:
+    """A picture to a tensor of 0..1, channels first, as the usual transform does it."""
+
+    def __call__(self, picture: Image.Image) -> Tensor:
+        """Return ``float32 [1, h, w]``."""
+        kinds = {"I": np.int32, "I;16": np.int16, "F": np.float32}
+        pixels = torch.from_numpy(np.array(picture, kinds.get(picture.mode, np.uint8), copy=True))
+        pixels = pixels.view(picture.size[1], picture.size[0], len(picture.getbands()))
+        pixels = pixels.permute((2, 0, 1)).contiguous()
+        return pixels.to(dtype=torch.get_default_dtype()).div(255) if isinstance(pixels, torch.ByteTensor) else pixels
+
+
+class Normalize(nn.Module):
+    """Subtract and divide, as the usual transform does it: tensors made for each image, deviations checked."""
+
+    def __init__(self, mean: float, std: float) -> None:
+        super().__init__()
+        self.mean, self.std = (mean,), (std,)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the normalised image."""
+        image = image.clone()
+        mean = torch.as_tensor(self.mean, dtype=image.dtype, device=image.device)
+        std = torch.as_tensor(self.std, dtype=image.dtype, device=image.device)
+        if (std == 0).any():
+            raise ValueError("a deviation is zero")
+        return image.sub_(mean.view(-1, 1, 1)).div_(std.view(-1, 1, 1))
+
+
 class PerSample(Dataset[tuple[Tensor, int]]):
-    """Images as the usual dataset classes give them: PIL picture to tensor to normalised tensor, one by one."""
+    """Images as the usual dataset classes give them: PIL picture to tensor to normalised tensor, one by one.
+
+    The operations on each image are those of the library that both examples use, which cannot be imported beside
+    every build of PyTorch.
+    """
 
     def __init__(self, split: Split, mean: float, std: float) -> None:
-        self.images, self.labels = split.images[:, 0].numpy(), split.labels.tolist()
-        self.mean, self.std = mean, std
+        self.images, self.labels = split.images[:, 0], split.labels
+        self.transforms: list[Callable[[Any], Any]] = [ToTensor(), Normalize(mean, std)]
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        picture = Image.fromarray(self.images[index])
-        pixels = torch.from_numpy(np.array(picture, copy=True)).view(28, 28, 1).permute(2, 0, 1).contiguous()
-        image = pixels.to(torch.float32).div(255)
-        mean, std = torch.as_tensor([self.mean]).view(-1, 1, 1), torch.as_tensor([self.std]).view(-1, 1, 1)
-        return image.clone().sub_(mean).div_(std), self.labels[index]
+        image, label = self.images[index], int(self.labels[index])
+        picture: Any = Image.fromarray(image.numpy())
+        for transform in self.transforms:
+            picture = transform(picture)
+        return picture, label
 
 
 def loader(split: Split, batch_size: int, mean: float, std: float, shuffle: bool) -> DataLoader[tuple[Tensor, int]]:
@@ -41,7 +82,7 @@ def loader(split: Split, batch_size: int, mean: float, std: float, shuffle: bool
 
 
 class ChapterNet(nn.Module):
-    """The textbook's network, layer by layer (16 and 32 channels, 64 hidden), or the official example's (32, 64, 128)."""
+    """The textbook's network, layer by layer, or with other widths the official example's."""
 
     def __init__(self, channels: tuple[int, int], hidden: int, dropout: tuple[float, float]) -> None:
         super().__init__()
@@ -151,3 +192,34 @@ def record(train: Split, seed: int = 0) -> Callable[[Tensor], Tensor]:
             return F.log_softmax(model(normalised(raw)), dim=1)
 
     return answer
+
+
+def main() -> None:
+    """Run ``textbook``, ``textbook-epoch``, ``official``, ``official-epoch`` or ``record`` and print what it took."""
+    name, seed = sys.argv[1], int(sys.argv[2])
+    runtime.prepare(tune=False)
+    data = load("mnist")
+    train, test = data.train, data.test
+    accuracies: list[float] = []
+    start = time.perf_counter()
+    if name == "record":
+        answer = record(train, seed)
+        taken = time.perf_counter() - start
+        accuracies.append(evaluate(answer, test).score.accuracy)
+    elif name == "textbook-epoch":
+        model = textbook_net()
+        optimizer = torch.optim.Adadelta(model.parameters(), lr=0.5)
+        train_epoch(model, loader(train, 32, 0.1302, 0.3069, shuffle=True), optimizer)
+        taken = time.perf_counter() - start
+    else:
+        epochs = textbook(train, test, seed=seed) if name == "textbook" else official(train, test, seed=seed)
+        for accuracy in epochs:
+            accuracies.append(accuracy)
+            if name == "official-epoch" or (name == "official" and accuracy >= 0.99):
+                break
+        taken = time.perf_counter() - start
+    print(json.dumps({"seconds": taken, "accuracies": accuracies}))
+
+
+if __name__ == "__main__":
+    main()

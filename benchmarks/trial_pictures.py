@@ -283,10 +283,18 @@ def _file(rng: Generator, kind: str, scene: Colour, factor: float) -> UInt8[ndar
         image = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
     noise = rng.uniform(6, 14) if kind == "noisy" else rng.uniform(0.3, 4)
     if kind != "dark":
-        pixels = np.asarray(image, np.float32)
-        image = Image.fromarray(np.clip(pixels + rng.normal(0, noise, pixels.shape), 0, 255).astype(np.uint8))
+        image = _grainy(rng, np.asarray(image), noise)
     if kind == "dark" and rng.random() < 0.5:
         return np.asarray(image)
     stream = BytesIO()
     image.save(stream, "JPEG", quality=int(rng.integers(25, 50) if kind == "noisy" else rng.integers(50, 95)))
     return np.asarray(Image.open(stream))
+
+
+def _grainy(rng: Generator, pixels: UInt8[ndarray, "h w 3"], noise: float) -> Image.Image:
+    """Return the picture with a sensor's noise, strip by strip: whole floats of a large one would fill the memory."""
+    out = np.empty_like(pixels)
+    for top in range(0, len(pixels), 256):
+        strip = pixels[top : top + 256]
+        out[top : top + 256] = np.clip(strip + noise * rng.standard_normal(strip.shape, np.float32), 0, 255)
+    return Image.fromarray(out)

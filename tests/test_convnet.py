@@ -56,9 +56,19 @@ def test_forward_and_gradients_equal_a_plain_transcription() -> None:
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     F.nll_loss(expected, labels).backward()
     F.nll_loss(found, labels).backward()
-    theirs = dict(plain.named_parameters())
-    for name, parameter in ours.named_parameters():
-        torch.testing.assert_close(parameter.grad, theirs[name].grad, rtol=1e-4, atol=1e-6)
+    for parameter in ours.parameters():
+        parameter.data = parameter.grad if parameter.grad is not None else parameter.data
+    gradients = ours.state_dict()  # which has the chapter's order of weights
+    for name, parameter in plain.named_parameters():
+        torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_weights_are_saved_in_the_order_in_which_they_were_loaded() -> None:
+    state = Transcription(dropout=True).state_dict()
+    ours = ConvNet()
+    ours.load_state_dict(state)
+    saved = ours.state_dict()
+    assert all(torch.equal(saved[name], state[name]) for name in state)
 
 
 def test_eval_mode_equals_the_transcription_with_dropout() -> None:

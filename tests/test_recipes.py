@@ -34,7 +34,7 @@ def test_every_shipped_recipe_has_its_own_name_and_survives_json(name: str) -> N
     lr=st.floats(1e-6, 100),
     batch_size=st.integers(1, 5000),
     optimizer=st.sampled_from(recipes.OPTIMIZERS),
-    mean=st.none() | st.floats(0, 1),
+    mean=st.none() | st.floats(0, 1, allow_subnormal=False),
     channels=st.tuples(st.integers(1, 64), st.integers(1, 64)),
 )
 def test_any_possible_recipe_survives_json(channels: tuple[int, int], **changes: object) -> None:
@@ -79,7 +79,7 @@ def test_json_that_is_no_recipe_is_refused(change: dict[str, object]) -> None:
         Recipe.from_json(recipes.book().to_json() | change)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(
+@given(st.recursive(st.none() | st.booleans() | st.floats(allow_subnormal=False) | st.text(), lambda x: st.lists(x) | st.dictionaries(
     st.sampled_from(["name", "network", "kind", "epochs", "channels"]), x)))  # fmt: skip
 def test_any_json_gives_a_recipe_or_our_error(value: object) -> None:
     try:

@@ -127,6 +127,24 @@ def test_every_optimizer_goes_downhill(name: str) -> None:
     assert losses[-1] < losses[0] / 1.5
 
 
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+def test_adadelta_takes_pytorchs_steps(weight_decay: float) -> None:
+    batch = head(dataset().train, 64)
+    models = []
+    for kind in (torch.optim.Adadelta, None):
+        torch.manual_seed(0)
+        model = ConvNet(dropout=(0.0, 0.0))
+        if kind:
+            optimizers = [kind(model.parameters(), lr=0.5, weight_decay=weight_decay)]
+        else:
+            optimizers = build_optimizers("adadelta", model, 0.5, 0, weight_decay, 0.1)
+        for _ in range(3):
+            train_step(model, optimizers, batch.images, batch.labels)
+        models.append(model.state_dict())
+    for name, theirs in models[0].items():
+        torch.testing.assert_close(models[1][name], theirs, rtol=1e-3, atol=2e-5)
+
+
 def test_learning_rate_schedules() -> None:
     assert {lr_factor("constant", done / 10, 2, 0.7, 0.1) for done in range(10)} == {1.0}
     assert [lr_factor("step", done, 4, 0.5, 0) for done in (0, 0.24, 0.25, 0.5, 0.99)] == [1, 1, 0.5, 0.25, 0.125]

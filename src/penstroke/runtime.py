@@ -9,8 +9,6 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,7 +31,8 @@ def prepare(threads: int | None = None, *, tune: bool = True) -> None:
     """Set the process up for training, once and before PyTorch allocates anything large.
 
     Tuning changes speed alone: glibc keeps large freed blocks instead of handing them back to the kernel at every
-    step, and ``denormals_flushed`` does what its name says.
+    step, and the processor takes denormal numbers, which Adadelta's averages reach, for zero. The latter holds for the
+    calling thread, and for those that PyTorch starts after this call: so it must come before the first long operation.
 
     Args:
         threads: threads for PyTorch's operators; None leaves PyTorch's choice, one for each core.
@@ -50,26 +49,12 @@ def prepare(threads: int | None = None, *, tune: bool = True) -> None:
     if tune:
         _settings["allocator"] = "large blocks kept" if _keep_large_blocks() else "as found"
         _settings["flush_denormal"] = torch.set_flush_denormal(True)
-        torch.set_flush_denormal(False)
 
 
 def prepare_once() -> None:
     """Do what ``prepare`` does by default, unless it was called before, with whatever choices."""
     if not _settings["prepared"]:
         prepare()
-
-
-@contextmanager
-def denormals_flushed() -> Iterator[None]:
-    """Within the block, let the processor take denormal numbers, which Adadelta's averages reach, for zero.
-
-    It is slow with them. Other code in the process, after the block, gets exact arithmetic back.
-    """
-    torch.set_flush_denormal(bool(_settings["flush_denormal"]))
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
 
 
 def _keep_large_blocks() -> bool:

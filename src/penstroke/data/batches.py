@@ -1,7 +1,8 @@
 """The order of the images and the batches: functions of the seed and the epoch alone.
 
-Images in memory are gathered by index on their own device. Images mapped from a file, which may be larger than memory,
-are read in shuffled blocks: so many at a time that the disk reads long stretches, and shuffled again among themselves.
+Images in memory are shuffled once for an epoch, on their own device; batches are slices. Images mapped from a file,
+which may be larger than memory, are read in shuffled blocks: so many at a time that the disk reads long stretches, and
+shuffled again among themselves.
 """
 
 from collections.abc import Iterator
@@ -32,8 +33,8 @@ def batches(split: Split, batch_size: int, seed: int, epoch: int, device: torch.
     if split.mapped:
         yield from _from_blocks(split, batch_size, seed, epoch, device)
         return
-    for chosen in shuffled(len(split), seed, epoch).to(split.images.device).split(batch_size):
-        yield split.images[chosen], split.labels[chosen]
+    order = shuffled(len(split), seed, epoch).to(split.images.device)
+    yield from zip(split.images[order].split(batch_size), split.labels[order].split(batch_size), strict=True)
 
 
 def _from_blocks(split: Split, batch_size: int, seed: int, epoch: int, device: torch.device) -> Iterator[Batch]:
@@ -48,6 +49,6 @@ def _from_blocks(split: Split, batch_size: int, seed: int, epoch: int, device: t
             pool = torch.cat([left[0], pool[0]]), torch.cat([left[1], pool[1]])
         order = shuffled(len(pool[1]), seed, epoch, number).to(device)
         whole = len(order) if number == len(groups) - 1 else len(order) - len(order) % batch_size
-        for chosen in order[:whole].split(batch_size):
-            yield pool[0][chosen], pool[1][chosen]
-        left = pool[0][order[whole:]], pool[1][order[whole:]]
+        ready = pool[0][order], pool[1][order]
+        yield from zip(ready[0][:whole].split(batch_size), ready[1][:whole].split(batch_size), strict=True)
+        left = ready[0][whole:], ready[1][whole:]

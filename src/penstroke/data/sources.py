@@ -19,6 +19,7 @@ from penstroke.data.folders import labels_tensor, read_folder, read_idx_images, 
 from penstroke.data.split import Dataset, Split, carve, pixel_statistics
 from penstroke.data.transfer import Progress
 from penstroke.errors import DataError, UsageError, nearest
+from penstroke.runtime import prepare_once
 
 SAMPLE = "mnist5k"
 _SAMPLE_TEST_SHARE = 0.2
@@ -37,6 +38,7 @@ def load(source: str | Path = "auto", *, progress: Progress | None = None) -> Da
         UsageError: there is no dataset and no folder of that name.
         DataError: it cannot be had, or cannot be used.
     """
+    prepare_once()
     if source == "auto":
         return _load_auto(progress)
     if isinstance(source, str) and source in CARDS:

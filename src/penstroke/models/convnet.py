@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstroke.errors import ModelError
-from penstroke.models.layers import Normalise, convolved_size
+from penstroke.models.layers import FlatLinear, Normalise, convolved_size
 
 
 class ConvNet(nn.Module):
@@ -53,7 +53,7 @@ class ConvNet(nn.Module):
         # The chapter gives its second dropout, too, the channel kind; on a flat tensor `Dropout` is that function.
         self.dp1 = nn.Dropout2d(dropout[0])
         self.dp2 = nn.Dropout(dropout[1])
-        self.fc1 = nn.Linear(channels[1] * height * width, hidden)
+        self.fc1 = FlatLinear((channels[1], height, width), hidden)
         self.fc2 = nn.Linear(hidden, classes)
         # Channels last makes the second convolution and the pool several times faster on a CPU.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -63,8 +63,7 @@ class ConvNet(nn.Module):
         x = self.normalise(images).contiguous(memory_format=torch.channels_last)
         x = F.relu_(self.cn1(x))
         x = F.relu_(F.max_pool2d(self.cn2(x), 2))
-        x = self.dp1(x).flatten(1)
-        x = self.dp2(F.relu_(self.fc1(x)))
+        x = self.dp2(F.relu_(self.fc1(self.dp1(x))))
         return F.log_softmax(self.fc2(x), dim=1)
 
 

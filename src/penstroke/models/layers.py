@@ -1,10 +1,12 @@
 """What all networks share: the first layer, and the sizes that convolutions leave."""
 
+import math
 from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from penstroke.errors import ModelError
 
@@ -35,6 +37,39 @@ class Normalise(nn.Module):
         # the ones given at construction stay.
         for name in ("mean", "std"):
             state.setdefault(prefix + name, getattr(self, name))
+        super()._load_from_state_dict(state, prefix, *arguments)
+
+
+class FlatLinear(nn.Linear):
+    """A linear layer over the flattened activations of a convolution, without the copy that flattening costs.
+
+    Channels-last activations flatten in the order rows, columns, channels as a view, so the weight lies in that order.
+    In state dicts, and so in files, it has the usual order, channels, rows, columns: weights of the plain
+    ``flatten`` and ``Linear`` load unchanged, and are saved as such.
+
+    Args:
+        shape: channels, height and width of the activations.
+        out_features: width of the output.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], out_features: int) -> None:
+        super().__init__(math.prod(shape), out_features)
+        self._shape = shape
+
+    def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out"]:
+        """Return the layer's answer to activations ``[n, *shape]`` that lie channels-last."""
+        return F.linear(input.permute(0, 2, 3, 1).flatten(1), self.weight, self.bias)
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        channels, height, width = self._shape
+        weight = destination[prefix + "weight"].unflatten(1, (height, width, channels))
+        destination[prefix + "weight"] = weight.permute(0, 3, 1, 2).flatten(1)
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        weight = state.get(prefix + "weight")
+        if weight is not None and weight.shape == self.weight.shape:  # what does not fit, PyTorch refuses
+            state[prefix + "weight"] = weight.unflatten(1, self._shape).permute(0, 2, 3, 1).flatten(1)
         super()._load_from_state_dict(state, prefix, *arguments)
 
 

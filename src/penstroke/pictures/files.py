@@ -104,8 +104,8 @@ def _read(
 
 def _upright_pixels(image: Image.Image) -> Pixels:
     image.load()
-    turn = _turn(image)
-    return np.ascontiguousarray(_to_pixels(image.transpose(turn) if turn else image))
+    turn = _turn(image)  # its first value is 0, which is not None
+    return np.ascontiguousarray(_to_pixels(image if turn is None else image.transpose(turn)))
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

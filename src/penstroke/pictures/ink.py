@@ -5,7 +5,7 @@ The road: shrink, grey, polarity (which of dark and bright is the ink, and how w
 arrays. This file does not know what is written, nor how many symbols there are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -23,7 +23,7 @@ from penstroke.pictures.basics import (
     shrink,
     to_grey,
 )  # fmt: skip
-from penstroke.pictures.polarity import find_flat_paper, find_polarity, flat_ink, level_on
+from penstroke.pictures.polarity import Rough, find_polarity, level_on
 from penstroke.pictures.rules import remove_rules
 
 WORK_SIDE = 1000
@@ -65,27 +65,21 @@ def find_ink(picture: UInt8[ndarray, "h w *c"], watch: Watch | None = None) -> I
     small = shrink(picture, WORK_SIDE / max(picture.shape[:2]))
     grey = to_grey(small)
     show(Stage("grey", as_picture(grey / 255), f"{picture.shape[1]} x {picture.shape[0]} pixels"))
-    flat = find_flat_paper(grey)
-    rough, bright, width, thick = find_polarity(grey) if flat is None else flat_ink(grey, flat)
-    show(Stage("polarity", as_picture(rough), f"ink is {'bright' if bright else 'dark'}, strokes {width:.1f} px"))
-    if width > STROKE_WORK:
-        grey, rough = (resize(a, STROKE_WORK / width) for a in (grey, rough.astype(np.float32)))
-        width, thick = STROKE_WORK, thick * STROKE_WORK / width
-    page = 255 - grey if bright else grey
-    if flat is None:
-        level, noise = even_light(page, rough > 0.5, width, thick)
+    rough = find_polarity(grey)
+    found = f"ink is {'bright' if rough.bright else 'dark'}, strokes {rough.width:.1f} px"
+    show(Stage("polarity", as_picture(rough.mask), found))
+    if rough.width > STROKE_WORK:
+        grey, rough = _smaller(grey, rough, STROKE_WORK / rough.width)
+    page = 255 - grey if rough.bright else grey
+    if rough.paper is None:
+        level, noise = even_light(page, rough.mask, rough.width, rough.thick)
     else:
-        level, noise = level_on(page, 255 - flat if bright else flat), 0.0
+        level, noise = level_on(page, 255 - rough.paper if rough.bright else rough.paper), 0.0
     show(Stage("even light", as_picture(level), f"noise {noise:.3f}"))
-    strength = ink_strength(level, rough > 0.5, noise)
-    ruled = remove_rules(level, strength, noise) if flat is None else level
-    show(
-        Stage(
-            "rules removed",
-            as_picture(ruled / strength),
-            "taken away" if (ruled < level).any() else "none found",
-        )
-    )
+    strength = ink_strength(level, rough.mask, noise)
+    ruled = remove_rules(level, strength, noise)
+    found = "taken away" if (ruled < level).any() else "none found"
+    show(Stage("rules removed", as_picture(ruled / strength), found))
     mask = find_mask(ruled, strength, noise)
     if not mask.any():
         raise EmptyPicture("no stroke stands out from the paper")
@@ -93,7 +87,13 @@ def find_ink(picture: UInt8[ndarray, "h w *c"], watch: Watch | None = None) -> I
     floor = min(2 * noise, 0.15 * strength)
     level = np.clip((ruled - floor) / max(strength - floor, 1e-6), 0, 1).astype(np.float32)
     show(Stage("ink", as_picture(mask), f"strength {strength:.2f}"))
-    return Ink(level, mask, width, scale, noise / strength)
+    return Ink(level, mask, rough.width, scale, noise / strength)
+
+
+def _smaller(grey: Grey, rough: Rough, factor: float) -> tuple[Grey, Rough]:
+    """Return the picture and the first look at it, both shrunk."""
+    mask = resize(rough.mask.astype(np.float32), factor) > 0.5
+    return resize(grey, factor), replace(rough, mask=mask, width=rough.width * factor, thick=rough.thick * factor)
 
 
 def even_light(grey: Grey, rough: Mask, width: float, thick: float) -> tuple[Grey, float]:

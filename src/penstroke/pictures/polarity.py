@@ -4,6 +4,8 @@ Nothing is asked of the user: a page on a dark table, chalk, a dark screen and M
 looks like strokes: long for their width, and sharp on all sides. This file sees a small copy of the picture alone.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy import ndarray
 from scipy import ndimage
@@ -14,15 +16,51 @@ from penstroke.pictures.rules import remove_rules
 WINDOWS = ((0.08, 1.0), (0.16, 1.0), (0.25, 0.7), (0.4, 0.3))
 """Windows in which strokes are looked for, as shares of the picture's side, and the trust in what they show."""
 RULE_WINDOW = 0.25
-FLAT_SPREAD = 2
-"""Grey levels within which a flat paper's pixels lie."""
 FLAT_RINGS = 12
+"""Grey levels by which compression strays from flat paper beside strokes."""
+STROKE_LENGTH = 1.6
+"""A stroke's area is at least so many squares of its thickest place."""
+MOST_INK = 0.5
+"""The greatest share of a picture that is ink: more is a page on an evenly dark table."""
 FAINTEST = 6.0
 """Grey levels by which ink must stand out from the paper."""
 BRIGHT_ON_BRIGHT = 0.5
 """The trust in bright ink on a page that is bright itself."""
 WINDOW_GAIN = 1.25
 """How much more ink a larger window must show to be believed."""
+
+
+@dataclass(frozen=True)
+class Rough:
+    """What a first look finds.
+
+    Args:
+        mask: bool ``[h, w]``, roughly where ink is.
+        bright: whether it is brighter than the paper.
+        width: its strokes' usual width in pixels.
+        thick: the width of its thickest blot in pixels.
+        paper: the paper's one grey level, if it is flat.
+    """
+
+    mask: Mask
+    bright: bool
+    width: float
+    thick: float
+    paper: float | None = None
+
+
+def find_polarity(grey: Grey) -> Rough:
+    """Find whether dark or bright strokes are the ink, where they are, and how wide.
+
+    Raises:
+        EmptyPicture: nothing stands out.
+    """
+    paper = find_flat_paper(grey)
+    if paper is not None:
+        rough = flat_ink(grey, paper)
+        if STROKE_LENGTH * rough.thick**2 <= rough.mask.sum() <= MOST_INK * grey.size:
+            return rough
+    return strokes_on_paper(grey)
 
 
 def find_flat_paper(grey: Grey) -> float | None:
@@ -33,11 +71,11 @@ def find_flat_paper(grey: Grey) -> float | None:
     """
     values = np.bincount(grey.astype(np.uint8).ravel(), minlength=256)
     paper = int(np.argmax(values))
-    near = np.abs(grey - paper) <= FLAT_SPREAD
+    near = np.abs(grey - paper) < 1
     rim = np.concatenate([near[0], near[-1], near[:, 0], near[:, -1]])
     # Compression leaves rings around strokes, which lie beyond the paper's level.
     astray = min((grey > paper + FLAT_RINGS).mean(), (grey < paper - FLAT_RINGS).mean())
-    return float(paper) if near.mean() >= 0.3 and rim.mean() >= 0.5 and astray < 0.01 else None
+    return float(paper) if near.mean() >= 0.18 and rim.mean() >= 0.35 and astray < 0.01 else None
 
 
 def level_on(page: Grey, paper: float) -> Grey:
@@ -45,8 +83,8 @@ def level_on(page: Grey, paper: float) -> Grey:
     return np.maximum(1 - page / max(paper, 1.0), 0).astype(np.float32)
 
 
-def flat_ink(grey: Grey, paper: float) -> tuple[Mask, bool, float, float]:
-    """Return what ``find_polarity`` does, for a picture on flat paper: ink is whatever else there is more of.
+def flat_ink(grey: Grey, paper: float) -> Rough:
+    """Return a first look at a picture on flat paper: ink is whatever else there is more of.
 
     Raises:
         EmptyPicture: nothing differs from the paper.
@@ -57,19 +95,15 @@ def flat_ink(grey: Grey, paper: float) -> tuple[Mask, bool, float, float]:
     if level.max() < FAINTEST:
         raise EmptyPicture("it is one even colour")
     mask = level > 0.45 * float(np.percentile(level[level >= FAINTEST], 95))
-    return mask, bright, *stroke_width(mask)
+    return Rough(mask, bright, *stroke_width(mask), paper)
 
 
-def find_polarity(grey: Grey) -> tuple[Mask, bool, float, float]:
-    """Find whether dark or bright strokes are the ink, by what looks more like strokes.
+def strokes_on_paper(grey: Grey) -> Rough:
+    """Return a first look at a photograph, by what looks more like strokes.
 
     What is thinner than a window stands out from the picture closed (dark) or opened (bright) by it. Windows of
     several sizes are tried, since the pen's width is not known: small ones do not see a page on a table, large ones
     see a felt pen.
-
-    Returns:
-        A rough mask of the ink, whether it is brighter than the paper, its strokes' usual width in pixels, and
-        the width of its thickest blot.
 
     Raises:
         EmptyPicture: neither stands out.
@@ -97,7 +131,7 @@ def find_polarity(grey: Grey) -> tuple[Mask, bool, float, float]:
     size = (grey.shape[1], grey.shape[0])
     rough = resize_to(mask.astype(np.float32), size, smooth=False) > 0.4
     width, thick = stroke_width(mask)
-    return rough, bright, width / factor, thick / factor
+    return Rough(rough, bright, width / factor, thick / factor)
 
 
 def _printed(level: Grey) -> Mask:

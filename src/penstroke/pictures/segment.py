@@ -19,6 +19,8 @@ from penstroke.pictures.prepare import isolate
 from penstroke.pictures.shape import to_symbol
 
 SLOPES = np.linspace(-0.21, 0.21, 29)
+FAINT = 0.6
+"""The share of the strongest piece's level below which a piece is not the pen's."""
 SURE = -0.05
 """The log-probability from which a reading is not doubted."""
 
@@ -121,9 +123,18 @@ def find_pieces(ink: Ink, labels: ndarray) -> list[Piece]:
         line = wide > 0.5 and y.stop - y.start < 4 * ink.width
         if energy[i] >= 0.6 * ink.width**2 and not frame and not line:
             (at_rim if rim else pieces).append(Piece((i + 1,), box, float(energy[i])))
+    # The edge of a page on a table is thin and faint beside the pen.
+    strength = {p: p.energy / max(1, int((labels[_part(p)] == p.labels[0]).sum())) for p in pieces + at_rim}
+    usual = max(pieces + at_rim, key=lambda p: p.energy, default=None)
+    pieces = [p for p in pieces if usual is None or strength[p] >= FAINT * strength[usual]]
     # What touches the rim is the table or a neighbour's writing, unless most of the writing does.
     total, rest = sum(p.energy for p in pieces), sum(p.energy for p in at_rim)
     return pieces if total >= rest else pieces + at_rim
+
+
+def _part(piece: Piece) -> tuple[slice, slice]:
+    top, left, bottom, right = piece.box
+    return slice(top, bottom), slice(left, right)
 
 
 def usual_height(pieces: list[Piece]) -> float:
@@ -221,7 +232,7 @@ def _symbols(sheet: Sheet, piece: Piece, height: float, line: int, score: Score)
     tall = max(0.9 * height, min(piece.height, 1.3 * height))
     if piece.width > 0.7 * tall:
         sure = log_scores(score, [to_symbol(level)])[0].max() > SURE
-        if not sure or piece.width > 0.9 * tall:
+        if not sure or piece.width > 0.75 * tall:
             parts = split(level, min(height, piece.height), sheet.ink.width, score) or [level]
     return [Symbol(line, _box(part > 0.25, top, left, sheet.ink.scale), to_symbol(part)) for part in parts]
 

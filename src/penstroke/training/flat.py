@@ -1,4 +1,4 @@
-"""All weights of a network as one flat tensor, so that an optimizer's step is a few long operations, not many short."""
+"""A network's small weights as one flat tensor, so that an optimizer takes few operations for them, not many."""
 
 from typing import Any
 
@@ -6,27 +6,31 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+LARGE = 1 << 16
+"""Numbers from which a parameter stays on its own: laying it beside others would cost more than it saves."""
+
 
 class FlatWeights:
-    """A network's parameters, laid one behind the other in one tensor of which they become views.
+    """A network's small parameters, laid one behind the other in one tensor of which they become views.
 
-    An optimizer over ``weight`` does the arithmetic of one over the parameters, each number the same, in one pass for
-    each operation. Register ``gather`` to run before each of its steps.
+    An optimizer over ``weights`` does the arithmetic of one over the parameters, each number the same, in fewer
+    operations. Register ``gather`` to run before each of its steps.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self._parameters = list(model.parameters())
-        self.weight = nn.Parameter(torch.cat([_in_memory_order(parameter) for parameter in self._parameters]))
+        self._small = [parameter for parameter in model.parameters() if parameter.numel() < LARGE]
+        self._flat = nn.Parameter(torch.cat([_in_memory_order(parameter) for parameter in self._small]))
+        self.weights = [self._flat, *(parameter for parameter in model.parameters() if parameter.numel() >= LARGE)]
         start = 0
-        for parameter in self._parameters:
+        for parameter in self._small:
             # The same strides as before: a kernel that lay channels-last still does.
-            parameter.data = self.weight.data.as_strided(parameter.shape, parameter.stride(), start)
+            parameter.data = self._flat.data.as_strided(parameter.shape, parameter.stride(), start)
             start += parameter.numel()
 
     def gather(self, *_: Any) -> None:
-        """Put the parameters' gradients, which lie in memory as the parameters do, into ``weight.grad``."""
-        gradients = [parameter.grad for parameter in self._parameters]
-        self.weight.grad = torch.cat([_in_memory_order(grad) for grad in gradients if grad is not None])
+        """Lay the small parameters' gradients together; each lies in memory as its parameter does."""
+        gradients = [parameter.grad for parameter in self._small]
+        self._flat.grad = torch.cat([_in_memory_order(grad) for grad in gradients if grad is not None])
 
 
 def _in_memory_order(tensor: Tensor) -> Float[Tensor, "n"]:

@@ -24,7 +24,7 @@ from penstroke.models.description import Description
 from penstroke.models.files import new_model
 from penstroke.models.forward import log_probabilities
 from penstroke.recipes import Recipe
-from penstroke.runtime import choose_device, denormals_flushed, derived_seed, prepare_once, seed_step
+from penstroke.runtime import choose_device, derived_seed, prepare_once, seed_step
 from penstroke.training.history import EpochRow, History, Progress, Sink, StopTraining
 from penstroke.training.optimizers import build_optimizers, lr_factor, set_lr
 
@@ -129,7 +129,7 @@ def fit(recipe: Recipe, data: Dataset, device: str | torch.device = "auto", sink
 
     history = History()
     start = time.perf_counter()
-    with suppress(StopTraining), denormals_flushed():
+    with suppress(StopTraining):
         for epoch in range(1, recipe.epochs + 1):
             epoch_start = time.perf_counter()
             losses = train_epoch(

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import nn
 
+from penstroke.training.adadelta import Adadelta
 from penstroke.training.flat import FlatWeights
 from penstroke.training.muon import Muon
 
@@ -30,7 +31,7 @@ def build_optimizers(
         rest = [weight for weight in parameters[:-2] if weight.ndim == 1] + parameters[-2:]
         return [Muon(inner, lr, momentum), torch.optim.Adam(rest, head_lr, (0.7, 0.9), fused=True)]
     flat = FlatWeights(model)
-    optimizer = _one(name, [flat.weight], lr, momentum, weight_decay)
+    optimizer = _one(name, flat.weights, lr, momentum, weight_decay)
     optimizer.register_step_pre_hook(flat.gather)
     return [optimizer]
 
@@ -41,7 +42,7 @@ def _one(
     # `fused` does a step in one pass over memory, where PyTorch offers it.
     match name:
         case "adadelta":
-            return torch.optim.Adadelta(parameters, lr=lr, weight_decay=weight_decay)
+            return Adadelta(parameters, lr=lr, weight_decay=weight_decay)
         case "adam":
             return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay, fused=True)
         case "adamw":

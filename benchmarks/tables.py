@@ -1,0 +1,115 @@
+"""Write the tables of the README and the docs from the kept results: ``python -m benchmarks.tables``.
+
+A table stands between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``; a test holds that each page says what the
+kept results say.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from benchmarks.conditions import RESULTS
+
+ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", "docs/chapter.md", "docs/fast.md")
+
+
+def result(name: str) -> dict[str, Any]:
+    """Return the kept figures of one measurement."""
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return found
+
+
+def conditions(*names: str) -> str:
+    """Return the conditions of measurements, in words."""
+    found = result(names[0])["conditions"]
+    versions = f"Python {found['python']}, PyTorch {found['packages']['torch']}"
+    return f"{found['cores']} cores of {found['processor']}, {found['threads']} threads, {versions}"
+
+
+def accuracy() -> str:
+    """Return the table of accuracies over seeds."""
+    rows = [
+        "| recipe | measured | right of 10,000: mean | spread (sd) | loss: mean | seeds | the book printed |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    printed = {("book", 0): "9833", ("book", 1): "9859"}
+    for name in ("book", "fast"):
+        kept = result(f"accuracy-{name}")
+        for epoch, row in enumerate(kept["summary"]):
+            rows.append(
+                f"| `{name}` | after epoch {epoch + 1} | {row['mean_correct']:.1f} | {row['sd_correct']:.1f} | "
+                f"{row['mean_loss']:.4f} | {kept['n']} | {printed.get((name, epoch), '')} |"
+            )
+    return "\n".join([*rows, "", f"MNIST's 10,000 test images; {conditions('accuracy-book')}."])
+
+
+def speed() -> str:
+    """Return the table of paired speeds."""
+    exercise, record, official = result("exercise"), result("record"), result("official")
+    inference, start, growth = result("inference"), result("start"), result("growth")
+
+    def line(work: str, reference: str, theirs: Any, ours: Any, times: Any, unit: str = "s") -> str:
+        return (
+            f"| {work} | {reference} | {theirs['median']:.1f} {unit} | {ours['median']:.2f} {unit} | "
+            f"**{times['median']:.1f}** ({times['min']:.1f} to {times['max']:.1f}, n = {times['n']}) |"
+        )
+
+    rows = [
+        "| work | reference | reference takes | Penstroke takes | times faster: median (range) |",
+        "|---|---|---|---|---|",
+        line("the exercise: two epochs and their tests, same mathematics (`book`)", "as the chapter writes it",
+             exercise["chapter_seconds"], exercise["book_seconds"], exercise["times_faster"]),
+        line("to 99.0 % on the test set (`fast`)", "PyTorch's official example, to its first such epoch",
+             official["official_seconds"], official["fast_seconds"], official["times_faster"]),
+        line("the same", "the published one-epoch record's setting",
+             record["record_seconds"], record["fast_seconds"], record["times_faster"]),
+        line("10,000 test images (`book`)", "the chapter's test pass",
+             inference["chapter_seconds"], inference["book_seconds"], inference["times_faster"]),
+    ]  # fmt: skip
+    rates = inference["images_per_second"]
+    small, large = growth["sizes"][0], growth["sizes"][-1]
+    more = [
+        f"- `fast` is right on {100 * record['fast_accuracy']['mean']:.2f} % of the test set on average in these "
+        f"{record['fast_accuracy']['n']} trainings, the record's setting on {100 * record['record_accuracy']['mean']:.2f} %.",
+        f"- Arithmetic: a `book` epoch runs at {exercise['book_gflops']:.0f} GFLOP/s, "
+        f"{100 * exercise['share_of_matmul']:.0f} % of what a large matrix product reaches beside it "
+        f"({exercise['matmul_gflops']['median']:.0f}).",
+        "- Inference, images per second: "
+        + "; ".join(f"{name.replace(' ', ', batch ')}: {rate:,.0f}" for name, rate in rates.items())
+        + ".",
+        f"- From a cold start: `--help` {start['--help']['median']:.2f} s; one picture predicted "
+        f"{start['predict']['median']:.2f} s, {start['predict beyond torch']['median']:.2f} s more than importing torch alone.",
+        f"- Growth: {large['images']:,} images cost {growth['time_per_image_ratio']:.2f} times the seconds per image of "
+        f"{small['images']:,}, and {growth['memory_growth_mb']:.0f} MB more memory.",
+        "",
+        f"Paired and taken in turn in one run; {conditions('exercise')}.",
+    ]
+    return "\n".join([*rows, "", *more])
+
+
+TABLES = {"accuracy": accuracy, "speed": speed}
+
+
+def filled(page: str) -> str:
+    """Return a page's text with its tables made from the kept results."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name, make in TABLES.items():
+        pattern = re.compile(rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)", re.DOTALL)
+        if pattern.search(text):
+            table = make()
+            text = pattern.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)
+    return text
+
+
+def main() -> None:
+    """Rewrite the pages."""
+    for page in PAGES:
+        if (ROOT / page).is_file():
+            (ROOT / page).write_text(filled(page), encoding="utf-8")
+            print(page)
+
+
+if __name__ == "__main__":
+    main()

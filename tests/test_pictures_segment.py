@@ -1,0 +1,120 @@
+"""Many digits in one picture: found, in lines, in reading order, joined and cut."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+from scipy import ndimage
+from sklearn.neighbors import KNeighborsClassifier
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.trial_pictures import draw_digit, test_digits
+
+from penstroke.pictures.basics import EmptyPicture
+from penstroke.pictures.segment import Symbol, segment
+
+test_digits.__test__ = False  # type: ignore[attr-defined]
+DIGITS, LABELS = test_digits()
+HEIGHT = 60
+
+
+@pytest.fixture(scope="module")
+def score():  # type: ignore[no-untyped-def]
+    """Nearest neighbours of the first digits: a model of sorts, which needs no training."""
+    model = KNeighborsClassifier(5, weights="distance").fit(DIGITS[1000:4000].reshape(-1, 784) / 255, LABELS[1000:4000])
+    return lambda images: model.predict_proba(images.reshape(-1, 784) / 255)
+
+
+def sheet_of(rows: list[str], gap: float = 0.25, turn: float = 0.0) -> UInt8[ndarray, "h w"]:
+    """Return dark digits on white paper, one row of text to a line."""
+    sheet = np.zeros((int(len(rows) * 1.6 * HEIGHT) + 80, max(map(len, rows)) * 70 + 80), np.float32)
+    for i, row in enumerate(rows):
+        x = 40.0
+        for k, character in enumerate(row):
+            if character == " ":
+                x += 0.6 * HEIGHT
+                continue
+            ink = draw_digit(DIGITS[clear(int(character), k)], HEIGHT, 0.1)
+            y = 40 + int(i * 1.6 * HEIGHT)
+            part = sheet[y : y + ink.shape[0], int(x) : int(x) + ink.shape[1]]
+            np.maximum(part, ink, out=part)
+            x += ink.shape[1] + gap * HEIGHT
+    if turn:
+        sheet = ndimage.rotate(sheet, turn, order=1)
+    noise = np.random.default_rng(0).normal(0, 2, sheet.shape)
+    return np.clip(230 - 200 * sheet + noise, 0, 255).astype(np.uint8)
+
+
+def clear(digit: int, k: int) -> int:
+    """Return the index of a digit that its class's mean is most like: nobody misreads it."""
+    index = np.flatnonzero(LABELS[:1000] == digit)
+    mean = DIGITS[LABELS == digit].mean(0)
+    return int(index[np.argsort(np.abs(DIGITS[index] - mean).mean((1, 2)))[k % 3]])
+
+
+def text(symbols: list[Symbol], score) -> list[str]:  # type: ignore[no-untyped-def]
+    labels = score(np.stack([s.image for s in symbols])).argmax(1)
+    lines = [""] * (max(s.line for s in symbols) + 1)
+    for symbol, label in zip(symbols, labels, strict=True):
+        lines[symbol.line] += str(label)
+    return lines
+
+
+def test_lines_are_read_in_order(score) -> None:  # type: ignore[no-untyped-def]
+    assert text(segment(sheet_of(["0123", "456", "78901"]), score), score) == ["0123", "456", "78901"]
+
+
+@pytest.mark.parametrize("turn", [-10, -5, 5, 10])
+def test_lines_may_be_turned(score, turn: int) -> None:  # type: ignore[no-untyped-def]
+    symbols = segment(sheet_of(["30281", "62059"], turn=turn), score)
+    assert [s.line for s in symbols] == [0] * 5 + [1] * 5
+
+
+def test_boxes_are_in_the_picture_s_pixels(score) -> None:  # type: ignore[no-untyped-def]
+    picture = sheet_of(["28"])
+    large = np.kron(picture, np.ones((12, 12), np.uint8))
+    for (x, y, w, h), (x2, y2, w2, h2) in zip(
+        [s.box for s in segment(picture, score)], [s.box for s in segment(large, score)], strict=True
+    ):
+        assert np.abs(np.array([x2, y2, w2, h2]) / 12 - [x, y, w, h]).max() <= 4
+        assert (picture[y : y + h, x : x + w] < 120).any()
+        assert HEIGHT * 0.8 < h < HEIGHT * 1.2
+
+
+def test_touching_digits_are_cut(score) -> None:  # type: ignore[no-untyped-def]
+    assert len(segment(sheet_of(["3020"], gap=-0.02), score)) == 4
+
+
+def test_a_scorer_may_give_log_probabilities(score) -> None:  # type: ignore[no-untyped-def]
+    def logs(images: UInt8[ndarray, "n 28 28"]) -> Float[ndarray, "n 10"]:
+        return np.asarray(np.log(np.maximum(score(images), 1e-9)))
+
+    picture = sheet_of(["3020"], gap=-0.02)
+    assert [s.box for s in segment(picture, logs)] == [s.box for s in segment(picture, score)]
+
+
+def test_a_broken_five_is_one_digit(score) -> None:  # type: ignore[no-untyped-def]
+    picture = sheet_of(["2 5 3"])
+    whole = segment(picture, score)
+    x, y, w, h = whole[1].box
+    picture[y + int(0.3 * h) : y + int(0.3 * h) + 3, x : x + w] = 230
+    assert len(segment(picture, score)) == 3
+
+
+def test_dashes_dots_and_underlines_are_left_out(score) -> None:  # type: ignore[no-untyped-def]
+    picture = sheet_of(["12 34", "5678"])
+    boxes = [s.box for s in segment(picture, score)]
+    middle = boxes[0][1] + HEIGHT // 2
+    picture[middle : middle + 5, boxes[1][0] + boxes[1][2] + 15 : boxes[2][0] - 15] = 30
+    picture[-22:-18, 30:-30] = 30
+    picture[8:12, 8:12] = 30
+    assert [s.box for s in segment(picture, score)] == boxes
+
+
+def test_an_empty_page_is_said_to_be_empty(score) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(EmptyPicture):
+        segment(np.full((90, 90), 250, np.uint8), score)
