@@ -99,7 +99,8 @@ def filled(page: str) -> str:
         pattern = re.compile(rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)", re.DOTALL)
         if pattern.search(text):
             table = make()
-            text = pattern.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)
+            begin, end = pattern.search(text).groups()
+            text = pattern.sub(lambda _: f"{begin}{table}\n{end}", text)
     return text
 
 
