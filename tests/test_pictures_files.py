@@ -85,13 +85,17 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def header_only(width: int, height: int) -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) + chunk(b"IDAT", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+        + chunk(b"IDAT", b"")
+    )
 
 
 @pytest.mark.parametrize("side", [8_000, 40_000])
 def test_a_bomb_is_refused_by_its_header(side: int) -> None:
     # There are no pixels in this file: whoever tries to decode them says that it is broken.
-    with pytest.raises(DataError, match="too big.*50 megapixels"):
+    with pytest.raises(DataError, match=r"too big.*50 megapixels"):
         decode_picture(header_only(side, side))
     with pytest.raises(DataError, match="broken"):
         decode_picture(header_only(side // 8, side // 8))
@@ -103,7 +107,7 @@ def test_a_bomb_is_refused_by_its_header(side: int) -> None:
 def test_animations_are_refused(kind: str) -> None:
     frames = [Image.fromarray(RNG.integers(0, 256, (20, 20, 3), np.uint8)) for _ in range(3)]
     data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=50)
-    with pytest.raises(DataError, match="animated.*3 frames"):
+    with pytest.raises(DataError, match=r"animated.*3 frames"):
         decode_picture(data)
 
 

@@ -1,8 +1,5 @@
 """Many digits in one picture: found, in lines, in reading order, joined and cut."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from jaxtyping import Float, UInt8
@@ -10,15 +7,11 @@ from numpy import ndarray
 from scipy import ndimage
 from sklearn.neighbors import KNeighborsClassifier
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from benchmarks.trial_pictures import draw_digit, test_digits
-
+from benchmarks.trial_pictures import draw_digit, unseen_digits
 from penstroke.pictures.basics import EmptyPicture
 from penstroke.pictures.segment import Symbol, segment
 
-test_digits.__test__ = False  # type: ignore[attr-defined]
-DIGITS, LABELS = test_digits()
+DIGITS, LABELS = unseen_digits()
 HEIGHT = 60
 
 
@@ -52,7 +45,7 @@ def sheet_of(rows: list[str], gap: float = 0.25, turn: float = 0.0) -> UInt8[nda
 def clear(digit: int, k: int) -> int:
     """Return the index of a digit that its class's mean is most like: nobody misreads it."""
     index = np.flatnonzero(LABELS[:1000] == digit)
-    mean = DIGITS[LABELS == digit].mean(0)
+    mean = DIGITS[digit == LABELS].mean(0)
     return int(index[np.argsort(np.abs(DIGITS[index] - mean).mean((1, 2)))[k % 3]])
 
 

@@ -66,3 +66,10 @@ def test_every_public_name_is_shown() -> None:
     text = "".join(blocks("README.md", "python"))
     for name in set(penstroke.__all__) - {"__version__"}:
         assert name in text
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/chapter.md", "docs/fast.md"])
+def test_figures_are_those_that_were_kept(page: str) -> None:
+    from benchmarks.tables import filled
+
+    assert filled(page) == (ROOT / page).read_text(encoding="utf-8"), "run python -m benchmarks.tables"

@@ -79,8 +79,11 @@ def test_json_that_is_no_recipe_is_refused(change: dict[str, object]) -> None:
         Recipe.from_json(recipes.book().to_json() | change)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats(allow_subnormal=False) | st.text(), lambda x: st.lists(x) | st.dictionaries(
-    st.sampled_from(["name", "network", "kind", "epochs", "channels"]), x)))  # fmt: skip
+KEYS = st.sampled_from(["name", "network", "kind", "epochs", "channels"])
+VALUES = st.none() | st.booleans() | st.floats(allow_subnormal=False) | st.text()
+
+
+@given(st.recursive(VALUES, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner)))
 def test_any_json_gives_a_recipe_or_our_error(value: object) -> None:
     try:
         made = Recipe.from_json(value)

@@ -18,6 +18,8 @@ BLOCK = 256
 """Images that are read in one stretch."""
 GROUP = 256
 """Blocks that are in memory, and shuffled, together."""
+AT_ONCE = 16
+"""Blocks that are read before the mapped pages are let go: around each, the system maps more than was asked for."""
 
 Batch = tuple[UInt8[Tensor, "b c h w"], Int64[Tensor, "b"]]
 
@@ -42,9 +44,12 @@ def _from_blocks(split: Split, batch_size: int, seed: int, epoch: int, device: t
     left: Batch | None = None
     groups = shuffled(len(images), seed, epoch).split(GROUP)
     for number, group in enumerate(groups):
-        parts = [(images[block], labels[block]) for block in group.tolist()]
-        pool = torch.cat([part for part, _ in parts]).to(device), torch.cat([part for _, part in parts]).to(device)
-        release_pages(split.images)
+        parts = []
+        for few in group.split(AT_ONCE):
+            parts.append(torch.cat([images[block] for block in few.tolist()]))
+            release_pages(split.images)
+        truths = torch.cat([labels[block] for block in group.tolist()])
+        pool = torch.cat(parts).to(device), truths.to(device)
         if left:
             pool = torch.cat([left[0], pool[0]]), torch.cat([left[1], pool[1]])
         order = shuffled(len(pool[1]), seed, epoch, number).to(device)

@@ -66,7 +66,7 @@ class Classifier:
 
         return cls(*load_model(runs.model_file(place)), choose_device(device))
 
-    def log_probabilities(self, images: UInt8[Tensor, "n c h w"], batch_size: int = 500) -> Float[Tensor, "n classes"]:
+    def log_probabilities(self, images: UInt8[Tensor, "n c h w"], batch_size: int = 250) -> Float[Tensor, "n classes"]:
         """Return log-probabilities for raw images, ``float32`` on the images' device.
 
         Raises:

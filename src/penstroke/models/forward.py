@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 def log_probabilities(
-    model: nn.Module, images: UInt8[Tensor, "n c h w"], batch_size: int = 500
+    model: nn.Module, images: UInt8[Tensor, "n c h w"], batch_size: int = 250
 ) -> Float[Tensor, "n classes"]:
     """Return the network's log-probabilities, ``float32`` on the images' device.
 

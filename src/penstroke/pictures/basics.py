@@ -25,6 +25,11 @@ class EmptyPicture(DataError):
             f"Nothing is written in the picture: {why}.",
             "Give a picture in which a pen's strokes stand out from the paper.",
         )
+        self.why = why
+
+    def __reduce__(self) -> tuple[type["EmptyPicture"], tuple[str]]:
+        # It crosses from the processes that prepare pictures, and is made again there from its reason.
+        return EmptyPicture, (self.why,)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def _odd_shape(ink: Grey, height: float) -> float:
     rows, columns = np.flatnonzero((ink > 0.3).any(1)), np.flatnonzero((ink > 0.3).any(0))
     if not len(rows):
         return 9.0
-    tall, wide = np.ptp(rows) + 1, np.ptp(columns) + 1
+    tall, wide = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
     return 4.0 * max(0.0, wide / max(tall, 0.8 * height) - 0.85) + 4.0 * max(0.0, 0.6 - tall / height)
 
 

@@ -114,7 +114,8 @@ def find_pieces(ink: Ink, labels: ndarray) -> list[Piece]:
     slices = ndimage.find_objects(labels)
     energy = np.bincount(labels.ravel(), ink.level.ravel(), minlength=len(slices) + 1)[1:]
     rows, columns = ink.mask.shape
-    pieces, at_rim = [], []
+    pieces: list[Piece] = []
+    at_rim: list[Piece] = []
     for i, (y, x) in enumerate(slices):
         box = (y.start, x.start, y.stop, x.stop)
         tall, wide = (y.stop - y.start) / rows, (x.stop - x.start) / columns
