@@ -66,7 +66,7 @@ def measure_growth(data: Dataset, short: bool) -> dict[str, Any]:
             folder = Path(place) / str(size)
             _write_tiled(folder, data, size)
             runs = []
-            for _ in range(1 if short else 2):
+            for _ in range(1 if short or size > 1_000_000 else 3):
                 done = subprocess.run(
                     [sys.executable, "-c", GROWTH, str(folder)], check=True, capture_output=True, text=True
                 )

@@ -114,14 +114,16 @@ def record(data: Dataset, short: bool) -> dict[str, Any]:
         ours.append(penstroke("fast", "--seed", str(seed), "--test-each-epoch"))
         scores.append(ours[-1]["epochs"][-1]["test"]["accuracy"])
     epochs = [run["epochs"][0]["seconds"] for run in ours]
+    whole = [run["seconds"] - run["epochs"][0]["test_seconds"] for run in ours]
     gflops = FAST_FLOP * len(data.train) / statistics.median(epochs) / 1e9
     their_scores = [run["accuracies"][0] for run in theirs]
     return {
         "record_seconds": summary([run["seconds"] for run in theirs]),
         "record_accuracy": summary(their_scores) | {"mean": statistics.mean(their_scores)},
-        "fast_seconds": summary(epochs),
+        "fast_seconds": summary(whole),
+        "fast_epoch_seconds": summary(epochs),
         "fast_accuracy": summary(scores) | {"mean": statistics.mean(scores)},
-        "times_faster": ratio([run["seconds"] for run in theirs], epochs),
+        "times_faster": ratio([run["seconds"] for run in theirs], whole),
         "fast_gflops": gflops,
         "matmul_gflops": summary(rates),
         "share_of_matmul": gflops / statistics.median(rates),

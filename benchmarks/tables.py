@@ -49,6 +49,11 @@ def speed() -> str:
     exercise, record, official = result("exercise"), result("record"), result("official")
     inference, start, growth = result("inference"), result("start"), result("growth")
 
+    # The two halves were not taken in turn: each training of the official example is set against the median of `fast`.
+    of_fast = record["fast_seconds"]["median"]
+    to_official = {key: official["official_seconds"][key] / of_fast for key in ("median", "min", "max")}
+    to_official["n"] = official["official_seconds"]["n"]
+
     def line(work: str, reference: str, theirs: Any, ours: Any, times: Any, unit: str = "s") -> str:
         return (
             f"| {work} | {reference} | {theirs['median']:.1f} {unit} | {ours['median']:.2f} {unit} | "
@@ -61,7 +66,7 @@ def speed() -> str:
         line("the exercise: two epochs and their tests, same mathematics (`book`)", "as the chapter writes it",
              exercise["chapter_seconds"], exercise["book_seconds"], exercise["times_faster"]),
         line("to 99.0 % on the test set (`fast`)", "PyTorch's official example, to its first such epoch",
-             official["official_seconds"], official["fast_seconds"], official["times_faster"]),
+             official["official_seconds"], record["fast_seconds"], to_official),
         line("the same", "the published one-epoch record's setting",
              record["record_seconds"], record["fast_seconds"], record["times_faster"]),
         line("10,000 test images (`book`)", "the chapter's test pass",
@@ -88,7 +93,8 @@ def speed() -> str:
         f"- Growth: {large['images']:,} images cost {growth['time_per_image_ratio']:.2f} times the seconds an image of "
         f"{small['images']:,}, and {growth['memory_growth_mb']:.0f} MB more memory.",
         "",
-        f"Each pair was taken in turn in one run, every training in a process of its own; {conditions('exercise')}.",
+        "Every training in a process of its own, pairs in turn in one run, the official example apart; "
+        f"{conditions('exercise')}.",
     ]
     return "\n".join([*rows, "", *more])
 

@@ -34,7 +34,7 @@ def test_mnist_comes_out_as_it_went_in() -> None:
     # A few have a speck or a neighbour's stroke, which is left out; a few have hairlines, which are made thicker.
 
     assert (off < 1).mean() > 0.94
-    assert np.median(off) < 0.1
+    assert np.median(off) < 0.2
 
 
 def test_preparing_twice_is_preparing_once() -> None:

@@ -16,7 +16,7 @@ from penstroke.runtime import derived_seed, release_pages
 
 BLOCK = 256
 """Images that are read in one stretch."""
-GROUP = 256
+GROUP = 128
 """Blocks that are in memory, and shuffled, together."""
 AT_ONCE = 16
 """Blocks that are read before the mapped pages are let go: around each, the system maps more than was asked for."""
@@ -40,15 +40,14 @@ def batches(split: Split, batch_size: int, seed: int, epoch: int, device: torch.
 
 
 def _from_blocks(split: Split, batch_size: int, seed: int, epoch: int, device: torch.device) -> Iterator[Batch]:
-    images, labels = split.images.split(BLOCK), split.labels.split(BLOCK)
     left: Batch | None = None
-    groups = shuffled(len(images), seed, epoch).split(GROUP)
+    groups = shuffled(-(-len(split) // BLOCK), seed, epoch).split(GROUP)
     for number, group in enumerate(groups):
         parts = []
         for few in group.split(AT_ONCE):
-            parts.append(torch.cat([images[block] for block in few.tolist()]))
+            parts.append(_blocks(split.images, few))
             release_pages(split.images)
-        truths = torch.cat([labels[block] for block in group.tolist()])
+        truths = _blocks(split.labels, group)
         pool = torch.cat(parts).to(device), truths.to(device)
         if left:
             pool = torch.cat([left[0], pool[0]]), torch.cat([left[1], pool[1]])
@@ -57,3 +56,8 @@ def _from_blocks(split: Split, batch_size: int, seed: int, epoch: int, device: t
         ready = pool[0][order], pool[1][order]
         yield from zip(ready[0][:whole].split(batch_size), ready[1][:whole].split(batch_size), strict=True)
         left = ready[0][whole:], ready[1][whole:]
+
+
+def _blocks(rows: Tensor, blocks: Int64[Tensor, "k"]) -> Tensor:
+    """Return a copy of the rows in those blocks."""
+    return torch.cat([rows[block * BLOCK : (block + 1) * BLOCK] for block in blocks.tolist()])

@@ -18,7 +18,7 @@ FINE = 4
 """Times finer than the result, that strokes are made wider or thinner at."""
 TRACE = 0.06
 """The faintest level that counts as the symbol's edge."""
-HAIRLINE, HAIRLINE_TO = 1.5, 2.0
+HAIRLINE, HAIRLINE_TO = 1.15, 1.8
 FELT, FELT_TO = 6.5, 5.5
 """Widths of strokes in result pixels, beyond which they are changed, and to what."""
 

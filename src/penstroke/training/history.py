@@ -61,7 +61,7 @@ class History:
     epochs: list[EpochRow] = field(default_factory=list)
     finished: bool = False
     seconds: float = 0.0
-    """From the first step to the end of the last measuring."""
+    """From the first look at the images to the end of the last measuring, data in memory."""
 
 
 class StopTraining(Exception):

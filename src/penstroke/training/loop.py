@@ -83,18 +83,19 @@ def train_epoch(
     """
     model.train()
     steps = -(-len(split) // batch_size)
-    losses: list[Tensor] = []
     seen = 0
     device = next(model.parameters()).device
+    # Made once: a small tensor that outlives each step would leave the heap in pieces, and growing.
+    losses = torch.zeros(steps, device=device)
     for step, (images, labels) in enumerate(batches(split, batch_size, seed, epoch, device)):
         lr = set_lr(optimizers, lr_factor((epoch - 1 + (step + 0.5) / steps) / epochs))
         seed_step(seed, epoch, step)
-        losses.append(train_step(model, optimizers, shifted(images, shift), labels, label_smoothing))
+        losses[step] = train_step(model, optimizers, shifted(images, shift), labels, label_smoothing)
         seen += len(labels)
-        progress = Progress(epoch, epochs, step + 1, steps, seen, len(split), losses[-1], lr)
+        progress = Progress(epoch, epochs, step + 1, steps, seen, len(split), losses[step], lr)
         for sink in sinks:
             sink.stepped(progress)
-    return torch.stack(losses)
+    return losses
 
 
 def fit(recipe: Recipe, data: Dataset, device: str | torch.device = "auto", sinks: Sequence[Sink] = ()) -> Fitted:
@@ -112,6 +113,7 @@ def fit(recipe: Recipe, data: Dataset, device: str | torch.device = "auto", sink
         DataError: the test images are wanted and cannot be used.
     """
     prepare_once()
+    start = time.perf_counter()
     place = choose_device(str(device))
     train, held_back = carve(data.train, recipe.validation, recipe.seed) if recipe.validation else (data.train, None)
     description = _describe(recipe, train, data.card.picture_rule)
@@ -128,7 +130,6 @@ def fit(recipe: Recipe, data: Dataset, device: str | torch.device = "auto", sink
         return lr_factor(recipe.schedule, done, recipe.epochs, recipe.lr_decay, recipe.warmup)
 
     history = History()
-    start = time.perf_counter()
     with suppress(StopTraining):
         for epoch in range(1, recipe.epochs + 1):
             epoch_start = time.perf_counter()

@@ -18,9 +18,12 @@ from penstroke.runtime import choose_device, environment
 from penstroke.training.history import EpochRow, Progress, Sink
 from penstroke.training.loop import Fitted, fit
 
+FLUSH_EVERY = 1000
+"""Steps that are kept in memory before they are written."""
+
 
 class Recorder(Sink):
-    """Writes the metrics of every step and epoch into a run, whole epochs at a time."""
+    """Writes the metrics of every step and epoch into a run, many at a time."""
 
     def __init__(self, run: Run) -> None:
         self._metrics = run.metrics
@@ -29,6 +32,8 @@ class Recorder(Sink):
     def stepped(self, progress: Progress) -> None:
         """Keep the step, its loss unread: reading would wait for the device."""
         self._steps.append(progress)
+        if len(self._steps) == FLUSH_EVERY:
+            self.flush()
 
     def epoch_ended(self, row: EpochRow) -> None:
         """Write the epoch's steps and its row."""
