@@ -31,7 +31,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 types: $(READY)
-	$(BIN)/mypy --strict
+	$(BIN)/mypy  # strict: see pyproject.toml
 
 check: lint types test
 
