@@ -80,10 +80,7 @@ def train_run(
     conditions = environment(choose_device(device))
     _, channels, height, width = data.train.images.shape
     shapes(recipe.network, (channels, height, width), len(data.train.classes))  # a fault now leaves no run behind
-    name = data.card.name
-    # What later commands load again without being told: a card by its name, a folder by its whole path.
-    again = name if name in CARDS else str(Path(data.requested).expanduser().resolve())
-    source = {"name": name, "requested": data.requested, "source": again, "notes": list(data.notes)}
+    source = _source(data)
     run = runs.create(recipe.name, conditions, out, data=source)
     storage.write_json(run.path / "recipe.json", recipe.to_json())
     recorder = Recorder(run)
@@ -109,3 +106,11 @@ def train_run(
     state = "finished" if fitted.history.finished else "unfinished"
     run.update(state=state, epochs=rows, seconds=fitted.history.seconds)
     return run, fitted
+
+
+def _source(data: Dataset) -> dict[str, Any]:
+    """Return what a run keeps of its data: name, what the user asked for, what loads it again, notes."""
+    name = data.card.name
+    # What later commands load again without being told: a card by its name, a folder by its whole path.
+    again = name if name in CARDS else str(Path(data.requested).expanduser().resolve())
+    return {"name": name, "requested": data.requested, "source": again, "notes": list(data.notes)}
