@@ -53,6 +53,16 @@ def test_one_seed_gives_identical_weights_and_another_does_not() -> None:
     assert not same(first, weights(seed=1))
 
 
+class Draws(Sink):
+    def stepped(self, progress: Progress) -> None:
+        torch.randn(progress.step)
+
+
+def test_what_else_draws_random_numbers_does_not_matter() -> None:
+    disturbed = fit(short(), small(), "cpu", [Draws()]).model.state_dict()
+    assert same(weights(), disturbed)
+
+
 def test_order_is_a_function_of_seed_and_epoch() -> None:
     orders = [shuffled(1000, seed, epoch) for seed in (0, 1) for epoch in (1, 2)]
     assert torch.equal(orders[0], shuffled(1000, 0, 1))
