@@ -219,7 +219,7 @@ def get(name: str) -> Recipe:
 
 def _size_faults(spec: NetworkSpec) -> Iterator[str]:
     for name in ("channels", "kernel_sizes", "strides", "hidden"):
-        yield from _outside(name, getattr(spec, name), lambda value: value >= 1, "at least 1")
+        yield from _outside(name, getattr(spec, name), lambda value: 1 <= value <= 65_536, "from 1 to 65536")
 
 
 def _outside(name: str, value: Any, holds: Callable[[Any], bool], rule: str) -> Iterator[str]:
