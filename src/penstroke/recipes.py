@@ -120,6 +120,8 @@ class Recipe:
             )
 
     def _faults(self) -> Iterator[str]:
+        if not self.name or self.name.startswith(".") or "/" in self.name or "\\" in self.name:
+            yield f"name is {self.name!r}, and must be a folder's name: no slashes, no dot in front"
         for name in ("epochs", "batch_size", "test_batch_size", "log_every"):
             yield from _outside(name, getattr(self, name), lambda value: value >= 1, "at least 1")
         for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
