@@ -1,8 +1,8 @@
 """The order of the images and the batches: functions of the seed and the epoch alone.
 
-Images in memory are shuffled once for an epoch, on their own device; batches are slices. Images mapped from a file,
-which may be larger than memory, are read in shuffled blocks: so many at a time that the disk reads long stretches, and
-shuffled again among themselves.
+The order of images in memory is drawn once for an epoch, and each batch gathered on their own device. Images mapped
+from a file, which may be larger than memory, are read in shuffled blocks: so many at a time that the disk reads long
+stretches, and shuffled again among themselves.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,8 @@ def batches(split: Split, batch_size: int, seed: int, epoch: int, device: torch.
         yield from _from_blocks(split, batch_size, seed, epoch, device)
         return
     order = shuffled(len(split), seed, epoch).to(split.images.device)
-    yield from zip(split.images[order].split(batch_size), split.labels[order].split(batch_size), strict=True)
+    for chosen in order.split(batch_size):
+        yield split.images[chosen], split.labels[chosen]
 
 
 def _from_blocks(split: Split, batch_size: int, seed: int, epoch: int, device: torch.device) -> Iterator[Batch]:

@@ -30,7 +30,7 @@ class Normalise(nn.Module):
     def forward(self, images: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return ``(images / 255 - mean) / std`` as ``float32``, in one multiplication and one addition."""
         scale = 1 / (255 * self.std)
-        return images.float().mul(scale).sub_(self.mean / self.std)
+        return images.mul(scale).sub_(self.mean / self.std)
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
         # Weights that others saved from the exercise normalise outside the network, and hold no mean or deviation:
