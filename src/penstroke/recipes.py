@@ -105,7 +105,7 @@ class Recipe:
     validation: float = 0.0
     """Share of the training images held back to measure on."""
     test_each_epoch: bool = False
-    """Measure on the test images after each epoch (the textbook does; nothing is chosen by it)."""
+    """Whether the test images are measured after each epoch, as in the textbook; nothing is chosen by it."""
     test_batch_size: int = 500
     """Images per batch when measuring."""
     log_every: int = 10

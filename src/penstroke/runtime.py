@@ -7,8 +7,11 @@ import ctypes
 import mmap
 import os
 import platform
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from penstroke.errors import UsageError, nearest
+from penstroke.errors import ModelError, UsageError, nearest
 
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 
@@ -78,6 +81,19 @@ def release_pages(mapped: Tensor) -> None:
         ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), mmap.MADV_DONTNEED)
 
 
+@contextmanager
+def enough_memory(remedy: str) -> Iterator[None]:
+    """Turn what PyTorch raises where memory is not enough into a ``ModelError`` with ``remedy``."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as fault:
+        wanted = re.search(r"allocate (\d+ bytes|[\d.]+ [KMGT]iB)", str(fault))
+        if not (wanted or isinstance(fault, MemoryError)):
+            raise
+        much = f": {wanted[1]} more were asked for" if wanted else ""
+        raise ModelError(f"The memory of this machine is not enough{much}.", remedy) from fault
+
+
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device called ``name``; ``auto`` takes the first of cuda, xpu, mps that is there, else the cpu.
 
@@ -86,7 +102,8 @@ def choose_device(name: str = "auto") -> torch.device:
     """
     kind = name.partition(":")[0]
     if kind not in DEVICES:
-        raise UsageError(f"--device is {name!r}, which is unknown.", nearest(kind, DEVICES))
+        meant = "cuda" if kind == "gpu" else kind
+        raise UsageError(f"--device is {name!r}, which is unknown.", nearest(meant, DEVICES))
     present = [kind for kind, there in _devices().items() if there]
     if name == "auto":
         return torch.device(present[0])

@@ -1,7 +1,5 @@
 """The command line: verbs to functions. Only this package prints results and exits; none of it imports torch early."""
 
-import contextlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -29,7 +27,7 @@ def overview() -> str:
     rows = "\n".join(f"  {verb:<9}{summary}" for verb, (_, summary) in VERBS.items())
     return (
         "usage: penstroke VERB [RUN] [options]\n\n"
-        "Train, test, explain, ship and serve classifiers of small images, handwritten digits first.\n\n"
+        "Train, test and use classifiers of small images, handwritten digits first.\n\n"
         f"verbs:\n{rows}\n\n"
         "  penstroke VERB --help   all options of a verb\n"
         "  penstroke --version     the version\n\n"
@@ -64,16 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code = run(arguments)
-        sys.stdout.flush()
     except PenstrokeError as fault:
         print_error(fault, as_json)
         code = fault.exit_code
     except KeyboardInterrupt:
         code = 130
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except Exception as fault:  # noqa: BLE001 - the last resort: a bug of ours, said as one
         print_bug(fault, as_json)
         code = 1

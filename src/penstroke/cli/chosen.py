@@ -20,7 +20,20 @@ def open_classifier(place: Path | None, device: str = "auto") -> tuple["Classifi
     from penstroke.inference import Classifier
 
     chosen = place or runs.latest().path
+    warn_of_unfinished(chosen)
     return Classifier.load(chosen, device), chosen
+
+
+def warn_of_unfinished(place: Path) -> None:
+    """Say aloud that the model of a run comes from a training that was stopped before its end."""
+    if runs.is_run(place) and runs.Run(place).read().get("state") == "unfinished":
+        warn(f"{place} is unfinished: its training was stopped before its end")
+
+
+def say_renamed(wanted: Path | None, made: Path) -> None:
+    """Say aloud that a run got another name than the one wanted, which was taken."""
+    if wanted and made != wanted:
+        warn(f"{wanted} exists and is left as it is; this run is {made}")
 
 
 def open_data(classifier: "Classifier", wanted: str | None) -> "Dataset":
@@ -42,7 +55,14 @@ def open_data(classifier: "Classifier", wanted: str | None) -> "Dataset":
 
 
 def split_run(paths: tuple[Path, ...]) -> tuple[Path | None, tuple[Path, ...]]:
-    """Return the run or model file that stands before pictures, if one does, and the pictures."""
-    if paths and (paths[0].suffix == ".safetensors" or runs.is_run(paths[0])):
-        return paths[0], paths[1:]
+    """Return the run or model file that stands before pictures, if one does, and the pictures.
+
+    A first path that is not there and does not end like a file's name is a misspelt run, not a picture.
+    """
+    if not paths:
+        return None, ()
+    first = paths[0]
+    misspelt = not first.exists() and not first.suffix and ":" not in str(first)
+    if first.suffix == ".safetensors" or runs.is_run(first) or misspelt:
+        return first, paths[1:]
     return None, paths

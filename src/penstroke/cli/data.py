@@ -52,11 +52,21 @@ class ImportOptions:
     """Print the result as JSON."""
 
 
+_OVERVIEW = """usage: penstroke data list|fetch|info|import [options]
+
+  penstroke data list                 the datasets that are known by name, and which of them are at hand
+  penstroke data fetch NAME           get one, check it, and keep it
+  penstroke data info NAME or FOLDER  classes, counts, statistics, licence and citation
+  penstroke data import NAME FOLDER   keep a checked copy of files that you have
+
+mnist5k, a sample of 5,000 real digits, comes with the program."""
+
+
 def run(words: Sequence[str]) -> int:
     """Do one of the four."""
     actions = {"list": _list, "fetch": _fetch, "info": _info, "import": _import}
     if not words or words[0] in ("-h", "--help"):
-        say("usage: penstroke data list | fetch NAME | info [NAME or FOLDER] | import NAME FOLDER   [--json]")
+        say(_OVERVIEW)
         return 0 if words else UsageError.exit_code
     if words[0] not in actions:
         raise UsageError(f"`penstroke data` cannot {words[0]!r}.", nearest(words[0], actions))
@@ -64,7 +74,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _list(words: Sequence[str]) -> int:
-    options = parse(ListOptions, "data list", words)
+    options = parse(ListOptions, "data list [options]", words)
     from penstroke.data.catalog import CARDS
     from penstroke.data.fetch import present
 
@@ -89,7 +99,7 @@ def _list(words: Sequence[str]) -> int:
 
 
 def _fetch(words: Sequence[str]) -> int:
-    options = parse(FetchOptions, "data fetch", words)
+    options = parse(FetchOptions, "data fetch NAME [options]", words)
     from penstroke.cli.progress import Downloads
     from penstroke.data import card
     from penstroke.data.fetch import obtain
@@ -98,7 +108,7 @@ def _fetch(words: Sequence[str]) -> int:
 
 
 def _import(words: Sequence[str]) -> int:
-    options = parse(ImportOptions, "data import", words)
+    options = parse(ImportOptions, "data import NAME FOLDER [options]", words)
     from penstroke.data import card
     from penstroke.data.fetch import bring
 
@@ -117,7 +127,7 @@ def _say_paths(paths: dict[str, Path], as_json: bool, when_none: str) -> int:
 
 
 def _info(words: Sequence[str]) -> int:
-    options = parse(InfoOptions, "data info", words)
+    options = parse(InfoOptions, "data info [NAME or FOLDER] [options]", words)
     from penstroke.cli.progress import Downloads
     from penstroke.data import load
     from penstroke.data.sources import describe

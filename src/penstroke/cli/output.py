@@ -1,26 +1,35 @@
 """How the command line speaks: results on stdout, progress and warnings on stderr, JSON when asked."""
 
 import json
+import os
 import sys
 import traceback
-from typing import Any
+from typing import Any, TextIO
 
 from penstroke.errors import PenstrokeError
 
 
+def emit(text: str, stream: TextIO) -> None:
+    """Print a line; where the reader, such as `head`, has gone, it and all that follow go nowhere, and work goes on."""
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def say(text: str) -> None:
     """Print a line of the result."""
-    print(text)
+    emit(text, sys.stdout)
 
 
 def say_json(value: Any) -> None:
     """Print the result as one JSON value."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    say(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def warn(text: str) -> None:
     """Say something aloud that is no result."""
-    print(f"note: {text}", file=sys.stderr, flush=True)
+    emit(f"note: {text}", sys.stderr)
 
 
 def print_error(fault: PenstrokeError, as_json: bool) -> None:
@@ -28,9 +37,9 @@ def print_error(fault: PenstrokeError, as_json: bool) -> None:
     if as_json:
         say_json({"error": {"kind": fault.kind, "message": fault.message, "remedy": fault.remedy}})
         return
-    print(f"penstroke: {fault.message}", file=sys.stderr)
+    emit(f"penstroke: {fault.message}", sys.stderr)
     if fault.remedy:
-        print(f"  {fault.remedy}", file=sys.stderr)
+        emit(f"  {fault.remedy}", sys.stderr)
 
 
 def print_bug(fault: Exception, as_json: bool) -> None:
@@ -39,7 +48,7 @@ def print_bug(fault: Exception, as_json: bool) -> None:
         remedy = "This is a bug of Penstroke: please report it with the command that you ran."
         say_json({"error": {"kind": "bug", "message": f"{type(fault).__name__}: {fault}", "remedy": remedy}})
     traceback.print_exception(fault)
-    print("penstroke: this is a bug of Penstroke; please report it with the lines above.", file=sys.stderr)
+    emit("penstroke: this is a bug of Penstroke; please report it with the lines above.", sys.stderr)
 
 
 def percent(share: float) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional
 
 from penstroke import runs
-from penstroke.cli.chosen import open_classifier, split_run
+from penstroke.cli.chosen import open_classifier, split_run, warn_of_unfinished
 from penstroke.cli.output import percent, print_error, say, say_json
 from penstroke.cli.parsing import parse
 from penstroke.cli.workers import prepared
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions:
-    """Say what each PICTURE (PNG, JPEG, BMP, GIF or WebP; any size, dark on bright or bright on dark) shows.
-
-    usage: penstroke predict [RUN] PICTURE... [options]
-    """
+    """Say what each PICTURE (PNG, JPEG, BMP, GIF or WebP; any size, dark on bright or bright on dark) shows."""
 
     pictures: Annotated[tuple[Path, ...], Positional] = ()
     """Picture files; before them, optionally, a run folder or model file (default: the latest run)."""
@@ -39,12 +36,13 @@ class PredictOptions:
 
 def run(words: Sequence[str]) -> int:
     """Answer for all pictures that can be read; name those that cannot, and exit with 3 then."""
-    options = parse(PredictOptions, "predict", words)
+    options = parse(PredictOptions, "predict [RUN] PICTURE... [options]", words)
     place, pictures = split_run(options.pictures)
     if not pictures:
         raise UsageError("No picture was named.", "Name at least one: penstroke predict PICTURE...")
 
     model = runs.model_file(place)
+    warn_of_unfinished(model.parent)
     description = read_description(model)
     # Processes prepare the pictures, side by side, while this one imports torch.
     with prepared(pictures, description.picture_rule, description.image_shape) as waiting:

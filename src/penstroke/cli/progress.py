@@ -3,6 +3,7 @@
 Imports torch, so verbs import it when they run, not before.
 """
 
+import math
 import signal
 import sys
 import time
@@ -14,8 +15,8 @@ from typing import Any
 import rich.progress
 from rich.console import Console
 
-from penstroke.cli.output import percent, say
-from penstroke.training import EpochRow, Progress, Sink, StopTraining
+from penstroke.cli.output import emit, percent, say, warn
+from penstroke.training import EpochRow, Fitted, Progress, Sink, StopTraining
 
 
 class LinePrinter(Sink):
@@ -28,11 +29,10 @@ class LinePrinter(Sink):
         """Print epoch, images seen, per cent and loss."""
         if progress.step % self._every == 0 or progress.step == progress.steps:
             share = 100 * progress.images / progress.total_images
-            print(
+            emit(
                 f"epoch {progress.epoch} [{progress.images}/{progress.total_images} ({share:.0f} %)] "
                 f"training loss {progress.loss.item():.6f}",
-                file=sys.stderr,
-                flush=True,
+                sys.stderr,
             )
 
 
@@ -79,7 +79,6 @@ class EpochPrinter(Sink):
                     f"{name} loss {found.loss:.4f}, {found.correct}/{found.total} right ({percent(found.accuracy)})"
                 )
         say(", ".join(parts) + f", {row.seconds:.1f} s")
-        sys.stdout.flush()
 
 
 class SignalStop(Sink):
@@ -112,7 +111,17 @@ class SignalStop(Sink):
         if self.received:
             sys.exit(128 + number)
         self.received = number
-        print("note: stopping after this step; once more to stop at once", file=sys.stderr, flush=True)
+        warn("stopping after this step; once more to stop at once")
+
+
+def warn_of_guessing(fitted: Fitted) -> None:
+    """Say aloud that a training ended no better than guessing."""
+    guessing = math.log(len(fitted.description.classes))
+    if fitted.history.epochs and fitted.history.epochs[-1].train_loss > 0.9 * guessing:
+        warn(
+            f"the network has learnt nothing: its training loss is {fitted.history.epochs[-1].train_loss:.3g}, and "
+            f"guessing gives {guessing:.3g}; a smaller learning rate (--lr) or more epochs may help"
+        )
 
 
 def training_printer(every: int) -> Sink:
@@ -145,7 +154,7 @@ class Downloads:
         if not sys.stderr.isatty():
             if name not in self._tasks or (total is not None and done == total):
                 self._tasks[name] = True
-                print(f"{name}: {done} of {total or '?'} bytes", file=sys.stderr, flush=True)
+                emit(f"{name}: {done} of {total or '?'} bytes", sys.stderr)
             return
         if self._bar is None:
             self._bar = rich.progress.Progress(

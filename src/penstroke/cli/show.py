@@ -35,7 +35,7 @@ class ShowOptions:
 
 def run(words: Sequence[str]) -> int:
     """Draw, name the file, and show the picture in characters when it is one."""
-    options = parse(ShowOptions, "show", words)
+    options = parse(ShowOptions, "show [RUN] [options]", words)
     if not 1 <= options.count <= 400:
         raise UsageError(f"--count is {options.count}, and must be from 1 to 400.")
     if options.out and options.out.suffix.lower() != ".png":

@@ -30,7 +30,7 @@ class TestOptions:
 
 def run(words: Sequence[str]) -> int:
     """Measure, and print the figures."""
-    options = parse(TestOptions, "test", words)
+    options = parse(TestOptions, "test [RUN] [options]", words)
 
     from penstroke import runtime
     from penstroke.evaluation import evaluate

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional
 
+from penstroke.cli.chosen import say_renamed
 from penstroke.cli.output import say, say_json
 from penstroke.cli.parsing import parse
 
@@ -15,7 +16,7 @@ from penstroke.cli.parsing import parse
 class ImportOptions:
     """Make a run of a state-dict file (.pt, .pth) of the textbook's network or of PyTorch's MNIST example.
 
-    usage: penstroke import FILE [options]. Nothing in the file is executed.
+    Nothing in the file is executed.
     """
 
     file: Annotated[Path, Positional]
@@ -28,7 +29,7 @@ class ImportOptions:
 
 def run(words: Sequence[str]) -> int:
     """Import, and name the run."""
-    options = parse(ImportOptions, "import", words)
+    options = parse(ImportOptions, "import FILE [options]", words)
 
     from penstroke import runs
     from penstroke.models.files import save_model
@@ -42,6 +43,7 @@ def run(words: Sequence[str]) -> int:
     )
     save_model(made.model_path, model, description)
     made.update(state="imported")
+    say_renamed(options.out, made.path)
     if options.json:
         say_json({"run": str(made.path), "kind": imported["kind"], "network": description.to_json()["network"]})
         return 0

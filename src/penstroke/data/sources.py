@@ -50,14 +50,18 @@ def load(source: str | Path = "auto", *, progress: Progress | None = None) -> Da
         raise DataError(f"The dataset {source} is a file; it must be a folder or a name.", "Name its folder.")
     if isinstance(source, Path) or "/" in source or os.sep in source:
         raise DataError(f"There is no folder {source}.", f"Check the path. {nearest(folder.name, CARDS)}")
-    raise UsageError(f"There is no dataset and no folder named {source!r}.", nearest(source, ["auto", *CARDS]))
+    raise UsageError(
+        f"There is no dataset and no folder named {source!r}.",
+        f"{nearest(source, ['auto', *CARDS])} See `penstroke data list`.",
+    )
 
 
 def _load_auto(progress: Progress | None) -> Dataset:
     try:
         return _load_card(card("mnist"), "auto", progress)
     except DataError as fault:
-        why = f"MNIST could not be had, so this is its bundled sample of 5,000 digits. {fault.message}"
+        last = fault.message.splitlines()[-1].strip(" -.")  # one for each place that was tried
+        why = f"MNIST could not be had ({last}), so this is its bundled sample; `penstroke data fetch mnist` says more"
         return _load_sample("auto", (why,))
 
 

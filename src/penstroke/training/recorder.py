@@ -14,7 +14,7 @@ from penstroke.models.build import shapes
 from penstroke.models.files import save_model
 from penstroke.recipes import Recipe
 from penstroke.runs import Run
-from penstroke.runtime import choose_device, environment
+from penstroke.runtime import choose_device, enough_memory, environment
 from penstroke.training.history import EpochRow, Progress, Sink
 from penstroke.training.loop import Fitted, fit
 
@@ -85,7 +85,8 @@ def train_run(
     storage.write_json(run.path / "recipe.json", recipe.to_json())
     recorder = Recorder(run)
     try:
-        fitted = fit(recipe, data, device, [recorder, *sinks])
+        with enough_memory("Take a smaller network (--channels, --hidden) or smaller batches (--batch-size)."):
+            fitted = fit(recipe, data, device, [recorder, *sinks])
     except PenstrokeError as fault:
         run.update(state="failed", error={"kind": fault.kind, "message": fault.message, "remedy": fault.remedy})
         raise
