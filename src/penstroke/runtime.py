@@ -146,6 +146,16 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
 
 
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return in words which conditions, as ``environment`` returns them, differ in what results can hang on."""
+    idle = ("cores", "prepared", "allocator", "packages")
+    told = [{**found, **found.get("packages", {})} for found in (before, now)]
+    names = [name for name in told[1] if name not in idle]
+    return [
+        f"{name}: {told[0].get(name)} then, {told[1][name]} now" for name in names if told[0].get(name) != told[1][name]
+    ]
+
+
 def _version(package: str) -> str:
     try:
         return version(package)
