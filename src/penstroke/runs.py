@@ -82,13 +82,13 @@ class Run:
             RunError: another one is training it.
         """
         lock = FileLock(self.path / ".lock")
-        try:
-            with storage.explained(self.path):
+        with storage.explained(self.path):
+            try:
                 lock.acquire(timeout=0)
-        except Timeout:
-            raise RunError(
-                f"The run {self.path} is being trained by another process.", "Wait until that one ends, or stop it."
-            ) from None
+            except Timeout:
+                raise RunError(
+                    f"The run {self.path} is being trained by another process.", "Wait until that ends, or stop it."
+                ) from None
         try:
             yield
         finally:

@@ -42,6 +42,8 @@ def batches(
         yield from _from_blocks(split, batch_size, seed, epoch, device, first)
         return
     order = shuffled(len(split), seed, epoch)[first * batch_size :].to(split.images.device)
+    if not len(order):  # splitting nothing would give one empty batch
+        return
     yield from zip(split.images[order].split(batch_size), split.labels[order].split(batch_size), strict=True)
 
 
