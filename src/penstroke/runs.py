@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from penstroke import storage
-from penstroke.errors import ModelError, RunError
+from penstroke.errors import ModelError, RunError, StorageError
 from penstroke.recipes import Recipe
 
 HOME = Path("runs")
@@ -45,6 +45,12 @@ class Run:
     def checkpoints(self) -> Path:
         """The folder with the checkpoints, which need not be there."""
         return self.path / "checkpoints"
+
+    def generations(self) -> list[Path]:
+        """Return the folders that have a checkpoint's name, EPOCH-STEP, newest first."""
+        found = self.checkpoints.glob("[0-9]*-[0-9]*") if self.checkpoints.is_dir() else ()
+        named = [folder for folder in found if folder.name.replace("-", "", 1).isdigit()]
+        return sorted(named, key=lambda folder: [int(part) for part in folder.name.split("-")], reverse=True)
 
     @property
     def metrics(self) -> storage.JsonLines:
@@ -94,6 +100,19 @@ class Run:
         finally:
             lock.release()
 
+    def tidy(self) -> None:
+        """Remove what killed processes left half-written, and the checkpoints if the run is finished.
+
+        What was set aside stays. Only while nobody else trains the run.
+        """
+        if self.finished:
+            for folder in self.generations():
+                storage.remove_folder(folder)
+        storage.clear_leftovers(self.checkpoints)
+        if self.finished and self.checkpoints.is_dir() and not any(self.checkpoints.iterdir()):
+            storage.remove_folder(self.checkpoints)
+        storage.clear_leftovers(self.path)
+
     def recipe(self) -> Recipe:
         """Return the recipe as it was trained."""
         return Recipe.from_json(_read_json(self.path / "recipe.json"))
@@ -132,12 +151,16 @@ def create(
         StorageError: there is no room or no permission.
     """
     run = Run(storage.new_folder(out or HOME / name))
-    storage.write_json(run.path / "environment.json", environment)
-    if recipe:
-        storage.write_json(run.path / "recipe.json", recipe.to_json())
     created = datetime.now(UTC).isoformat(timespec="microseconds")
-    # Last: a folder is a run from here on, and then all else is there.
-    storage.write_json(run.path / "run.json", {"state": "running", "created": created, **values})
+    try:
+        storage.write_json(run.path / "environment.json", environment)
+        if recipe:
+            storage.write_json(run.path / "recipe.json", recipe.to_json())
+        # Last: a folder is a run from here on, and then all else is there.
+        storage.write_json(run.path / "run.json", {"state": "running", "created": created, **values})
+    except StorageError:
+        storage.remove_folder(run.path)
+        raise
     return run
 
 

@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -172,6 +173,7 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
+@cache
 def _commit() -> str | None:
     """Return the commit of the code, with ``+`` when it was changed since, or None outside a checkout."""
     folder = Path(__file__).parent

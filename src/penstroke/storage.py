@@ -127,14 +127,16 @@ def _beside(path: Path, ending: str) -> Path:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file, or a folder of files, as far as that can be done."""
-    with suppress(OSError):
-        if not path.is_dir() or path.is_symlink():
-            disk.unlink(path)
+    """Remove a file, or a folder of files, as far as that can be done: in two attempts, since a fault may pass."""
+    for _ in range(2):
+        with suppress(OSError):
+            if not path.is_dir() or path.is_symlink():
+                disk.unlink(path)
+                return
+            for file in path.iterdir():
+                disk.unlink(file)
+            disk.remove_folder(path)
             return
-        for file in path.iterdir():
-            disk.unlink(file)
-        disk.remove_folder(path)
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""Trials of what must never happen, in numbers: ``make campaign`` runs them in full, the tests a small share of each."""
+"""Trials of what must never happen, in numbers: ``make campaign`` runs them in full, the tests a share of each."""

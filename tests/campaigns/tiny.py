@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,9 @@ class StopAfter(Sink):
 
 @dataclass
 class Watch(Sink):
-    """Keeps a hash of the optimizers' state at the end of each epoch."""
+    """Writes a hash of the optimizers' state at the end of each epoch into ``path``."""
 
-    found: dict[int, str] = field(default_factory=dict)
+    path: Path
     _state: State | None = None
 
     def begun(self, state: State) -> None:
@@ -63,24 +63,21 @@ class Watch(Sink):
     def epoch_ended(self, row: EpochRow) -> None:
         assert self._state
         tensors = sorted(take(self._state).tensors.items())
-        self.found[row.epoch] = hashlib.sha256(
-            b"".join(name.encode() + value.numpy().tobytes() for name, value in tensors if "losses" not in name)
-        ).hexdigest()
+        numbers = [name.encode() + value.numpy().tobytes() for name, value in tensors if "losses" not in name]
+        self.path.write_text(f"{row.epoch} {hashlib.sha256(b''.join(numbers)).hexdigest()}")
 
 
 def go_on(home: Path, what: Recipe, sinks: tuple[Sink, ...] = (), pace: Pace = Pace(steps=EVERY)) -> Run:  # noqa: B008
     """Train in ``home``, or go on with the training that is there, and return its run."""
-    watch = Watch()
+    watch = Watch(home / "optimizers")
     try:
         run = runs.to_resume(home=home)
     except RunError:
-        run, _ = train_run(what, data(), "cpu", home / "run", (watch, *sinks), pace)
+        return train_run(what, data(), "cpu", home / "run", (watch, *sinks), pace)[0]
+    if run.finished:
+        run.tidy()
     else:
-        if run.finished:
-            return run
         resume_run(run, data(), "cpu", (watch, *sinks), pace)
-    if what.epochs in watch.found:
-        (home / "optimizers").write_text(watch.found[what.epochs])
     return run
 
 

@@ -114,6 +114,8 @@ def _say_result(made: Run, fitted: "Fitted", data: "Dataset", options: TrainOpti
 
 def _say_finished(old: Run, options: TrainOptions) -> int:
     """Say that there is nothing to resume, which is no fault."""
+    with old.training():
+        old.tidy()
     if options.json:
         say_json(_as_json(old))
     warn(f"{old.path} is finished: there is nothing to resume")

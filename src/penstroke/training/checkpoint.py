@@ -121,7 +121,7 @@ class Checkpointer(Sink):
             storage.set_aside(folder)
             raise StorageError(f"{folder} was not kept by the disk as written.", "Check the disk.")
         self.last = folder
-        for old in _generations(self.run)[GENERATIONS:]:
+        for old in self.run.generations()[GENERATIONS:]:
             storage.remove_folder(old)
         self._steps, self._since = 0, time.monotonic()
         self._cost = self._since - begun
@@ -131,13 +131,6 @@ class Checkpointer(Sink):
             self.context["images"] = fingerprint(self.split)
         return str(self.context["images"])
 
-    def clear(self) -> None:
-        """Remove the checkpoints, which a finished run needs no more; what was set aside stays."""
-        for old in _generations(self.run):
-            storage.remove_folder(old)
-        if self.run.checkpoints.is_dir() and not any(self.run.checkpoints.iterdir()):
-            storage.remove_folder(self.run.checkpoints)
-
 
 def latest(run: Run, say: Callable[[str], None]) -> Checkpoint | None:
     """Return the newest checkpoint of ``run`` that is whole, or None; bad ones are set aside, aloud through ``say``.
@@ -146,7 +139,7 @@ def latest(run: Run, say: Callable[[str], None]) -> Checkpoint | None:
         RunError: one cannot be opened.
         StorageError: one cannot be set aside.
     """
-    for folder in _generations(run):
+    for folder in run.generations():
         try:
             found = read(folder)
             if found.recipe != run.recipe():
@@ -178,13 +171,6 @@ def read(folder: Path) -> Checkpoint:
         raise
     except (SafetensorError, KeyError, TypeError, RecursionError, ValueError) as fault:
         raise ModelError(f"The checkpoint {folder} makes no sense: {fault}.") from fault
-
-
-def _generations(run: Run) -> list[Path]:
-    """Return the folders that have a checkpoint's name, newest first."""
-    found = run.checkpoints.glob("[0-9]*-[0-9]*") if run.checkpoints.is_dir() else ()
-    named = [folder for folder in found if folder.name.replace("-", "", 1).isdigit()]
-    return sorted(named, key=lambda folder: [int(part) for part in folder.name.split("-")], reverse=True)
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from penstroke import runs, storage
+from penstroke import runs
 from penstroke.data import CARDS, Dataset
 from penstroke.data.split import fingerprint
 from penstroke.errors import PenstrokeError, RunError, StorageError
@@ -129,8 +129,7 @@ def resume_run(
     with run.training():
         if run.finished:
             raise RunError(f"The run {run.path} is finished: there is nothing to resume.")
-        storage.clear_leftovers(run.path)
-        storage.clear_leftovers(run.checkpoints)
+        run.tidy()
         found = latest(run, say)
         differ = _differences(run, found, data, conditions) if found else []
         place = f"epoch {found.snapshot.values['epoch']}, step {found.snapshot.values['step']}" if found else None
@@ -181,7 +180,7 @@ def _train(run: Run, plan: _Plan, found: Checkpoint | None) -> Fitted:
             run.update(state="failed", error=error)
         raise told from fault
     if fitted.history.finished:
-        checkpointer.clear()
+        run.tidy()
     return fitted
 
 
