@@ -9,7 +9,7 @@ import penstroke
 
 PACKAGE = Path(penstroke.__file__).parent
 LAYERS = [
-    {"errors", "recipes"},
+    {"errors", "recipes", "disk"},
     {"storage", "runtime", "runs"},
     {"data", "models", "pictures"},
     {"evaluation"},

@@ -31,7 +31,7 @@ def test_a_fault_at_any_step_keeps_the_old_file(
         raise OSError(fault, os.strerror(fault))
 
     with monkeypatch.context() as patch:
-        patch.setattr("builtins.open" if step == "open" else f"os.{step}", fail)
+        patch.setattr("penstroke.disk._File" if step == "open" else f"os.{step}", fail)
         with pytest.raises(StorageError, match=os.strerror(fault)) as caught:
             storage.write_bytes(tmp_path / "a", b"new")
     assert caught.value.remedy

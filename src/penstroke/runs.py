@@ -1,18 +1,22 @@
 """What a run folder holds: everything that one training left behind.
 
 ``run.json`` (state, data, results), ``recipe.json``, ``environment.json``, ``metrics.jsonl`` (a line for each step and
-each epoch), ``model.safetensors`` and ``pictures/``. This module knows nothing of networks or of training.
+each epoch), ``model.safetensors``, ``pictures/``, and ``checkpoints/`` until it is finished. This module knows nothing
+of networks or of training.
 """
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from penstroke import storage
-from penstroke.errors import ModelError, RunError
+from penstroke.errors import ModelError, RunError, StorageError
 from penstroke.recipes import Recipe
 
 HOME = Path("runs")
@@ -38,6 +42,17 @@ class Run:
         return storage.make_folder(self.path / "pictures")
 
     @property
+    def checkpoints(self) -> Path:
+        """The folder with the checkpoints, which need not be there."""
+        return self.path / "checkpoints"
+
+    def generations(self) -> list[Path]:
+        """Return the folders that have a checkpoint's name, EPOCH-STEP, newest first."""
+        found = self.checkpoints.glob("[0-9]*-[0-9]*") if self.checkpoints.is_dir() else ()
+        named = [folder for folder in found if folder.name.replace("-", "", 1).isdigit()]
+        return sorted(named, key=lambda folder: [int(part) for part in folder.name.split("-")], reverse=True)
+
+    @property
     def metrics(self) -> storage.JsonLines:
         """The file with a line for each step and each epoch."""
         return storage.JsonLines(self.path / "metrics.jsonl")
@@ -50,13 +65,61 @@ class Run:
         """
         return _read_json(self.path / "run.json")
 
+    @property
+    def finished(self) -> bool:
+        """Whether it was trained to its end."""
+        return self.read().get("state") == "finished"
+
+    @property
+    def is_training(self) -> bool:
+        """Whether it came from a recipe; an imported one did not."""
+        return (self.path / "recipe.json").is_file()
+
     def update(self, **values: Any) -> None:
-        """Put ``values`` into ``run.json``, which is replaced whole."""
-        storage.write_json(self.path / "run.json", self.read() | values)
+        """Put ``values`` into ``run.json``, which is replaced whole; None takes out what was there."""
+        kept = {name: value for name, value in (self.read() | values).items() if value is not None}
+        storage.write_json(self.path / "run.json", kept)
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Keep other processes from training this run within the block; a process that dies lets go.
+
+        Raises:
+            RunError: another one is training it.
+        """
+        lock = FileLock(self.path / ".lock")
+        with storage.explained(self.path):
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise RunError(
+                    f"The run {self.path} is being trained by another process.", "Wait until that ends, or stop it."
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def tidy(self) -> None:
+        """Remove what killed processes left half-written, and the checkpoints if the run is finished.
+
+        What was set aside stays. Only while nobody else trains the run.
+        """
+        if self.finished:
+            for folder in self.generations():
+                storage.remove_folder(folder)
+        storage.clear_leftovers(self.checkpoints)
+        if self.finished and self.checkpoints.is_dir() and not any(self.checkpoints.iterdir()):
+            storage.remove_folder(self.checkpoints)
+        storage.clear_leftovers(self.path)
 
     def recipe(self) -> Recipe:
         """Return the recipe as it was trained."""
         return Recipe.from_json(_read_json(self.path / "recipe.json"))
+
+    def environment(self) -> dict[str, Any]:
+        """Return the conditions under which it was begun."""
+        return _read_json(self.path / "environment.json")
 
     def rows(self, kind: str) -> Iterator[dict[str, Any]]:
         """Yield the lines of ``metrics.jsonl`` of one kind, `step` or `epoch`; a line cut by a crash ends them."""
@@ -72,22 +135,32 @@ class Run:
             return
 
 
-def create(name: str, environment: dict[str, Any], out: Path | None = None, **values: Any) -> Run:
+def create(
+    name: str, environment: dict[str, Any], out: Path | None = None, recipe: Recipe | None = None, **values: Any
+) -> Run:
     """Make a new run folder; one that exists is never written to, the next free name is taken.
 
     Args:
         name: what the folder in ``runs/`` is called.
         environment: the conditions, from ``runtime.environment``.
         out: the folder wanted, instead of ``runs/NAME``.
+        recipe: what is about to be trained, if anything is.
         values: what else ``run.json`` holds, such as the data.
 
     Raises:
         StorageError: there is no room or no permission.
     """
     run = Run(storage.new_folder(out or HOME / name))
-    storage.write_json(run.path / "environment.json", environment)
     created = datetime.now(UTC).isoformat(timespec="microseconds")
-    storage.write_json(run.path / "run.json", {"state": "running", "created": created, **values})
+    try:
+        storage.write_json(run.path / "environment.json", environment)
+        if recipe:
+            storage.write_json(run.path / "recipe.json", recipe.to_json())
+        # Last: a folder is a run from here on, and then all else is there.
+        storage.write_json(run.path / "run.json", {"state": "running", "created": created, **values})
+    except StorageError:
+        storage.remove_folder(run.path)
+        raise
     return run
 
 
@@ -134,6 +207,23 @@ def latest(home: Path = HOME) -> Run:
             "Make one with `penstroke train`, or name a run folder or a model file.",
         )
     return ready[-1]
+
+
+def to_resume(place: Path | None = None, home: Path = HOME) -> Run:
+    """Return the run at ``place``, or else the latest in ``home`` that is not finished, or else the latest.
+
+    Raises:
+        RunError: there is none, or it is no training.
+    """
+    if place is not None:
+        run = open_run(place)
+        if not run.is_training:
+            raise RunError(f"The run {place} was not trained here: there is nothing to resume.")
+        return run
+    trainings = [run for run in list_runs(home) if run.is_training]
+    if not trainings:
+        raise RunError(f"There is no run in {home}/ to resume.", "Begin one with `penstroke train`.")
+    return next((run for run in reversed(trainings) if not run.finished), trainings[-1])
 
 
 def model_file(place: str | Path | None) -> Path:

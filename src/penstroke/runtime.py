@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -163,6 +164,16 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
 
 
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return in words which conditions, as ``environment`` returns them, differ in what results can hang on."""
+    idle = ("cores", "prepared", "allocator", "packages")
+    told = [{**found, **found.get("packages", {})} for found in (before, now)]
+    names = [name for name in told[1] if name not in idle]
+    return [
+        f"{name}: {told[0].get(name)} then, {told[1][name]} now" for name in names if told[0].get(name) != told[1][name]
+    ]
+
+
 def _version(package: str) -> str:
     try:
         return version(package)
@@ -179,6 +190,7 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
+@cache
 def _commit() -> str | None:
     """Return the commit of the code, with ``+`` when it was changed since, or None outside a checkout."""
     folder = Path(__file__).parent

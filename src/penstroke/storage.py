@@ -7,12 +7,18 @@ This module knows nothing of runs, models or datasets.
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from penstroke import disk
 from penstroke.errors import PenstrokeError, StorageError
+
+PARTIAL = ".partial"
+"""Ending of the hidden name under which a file or folder is written, before it gets its own."""
+REMOVED = ".removed"
+"""Ending of the hidden name under which a folder is removed."""
 
 _REMEDIES = {
     errno.ENOSPC: "Free some room on the disk, or choose another folder.",
@@ -39,21 +45,17 @@ def explained(path: Path, error: type[PenstrokeError] = StorageError) -> Iterato
         raise error(f"Cannot write {path}: {reason}.", remedy) from fault
 
 
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk, where the system allows that (Windows does not)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def make_folder(folder: Path) -> Path:
-    """Make ``folder`` and its parents if they are missing, and return it."""
+    """Make ``folder`` and its parents if they are missing, each of them on the disk, and return it."""
     with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        missing = [part for part in (folder, *folder.parents) if not part.is_dir()]
+        for part in reversed(missing):
+            try:
+                disk.make_folder(part)
+            except FileExistsError:
+                if not part.is_dir():  # else another process was faster
+                    raise
+            disk.sync_folder(part.parent)
     return folder
 
 
@@ -65,15 +67,76 @@ def new_folder(wanted: Path) -> Path:
         folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
         try:
             with explained(folder):
-                folder.mkdir()
+                disk.make_folder(folder)
         except StorageError as fault:
             if isinstance(fault.__cause__, FileExistsError):
                 number += 1
                 continue
             raise
         with explained(folder):
-            sync_folder(folder.parent)
+            disk.sync_folder(folder.parent)
         return folder
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Make ``folder``, which must not exist, with ``files`` (name -> content), whole or not at all.
+
+    Raises:
+        StorageError: it cannot be written; nothing is left of it.
+    """
+    partial = _beside(folder, PARTIAL)
+    with explained(folder):
+        try:
+            disk.make_folder(partial)
+            for name, content in files.items():
+                with disk.create(partial / name) as file:
+                    file.write(content)
+                    disk.sync(file)
+            disk.sync_folder(partial)
+            disk.rename(partial, folder)
+            disk.sync_folder(folder.parent)
+        except BaseException:
+            _remove(partial)
+            raise
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder of files: from its name at once, from the disk if that can be done.
+
+    What stays behind is hidden; ``clear_leftovers`` tries it again.
+    """
+    gone = _beside(folder, REMOVED)
+    with suppress(OSError):
+        disk.rename(folder, gone)
+        disk.sync_folder(folder.parent)
+    _remove(gone)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what processes that were killed left half-written or half-removed in ``folder``.
+
+    Only for a folder that nobody else writes to at the moment.
+    """
+    for path in [*folder.glob(f".*{PARTIAL}"), *folder.glob(f".*{REMOVED}")]:
+        _remove(path)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    """Return a hidden name beside ``path`` that no other process uses."""
+    return path.with_name(f".{path.name}.{os.getpid()}{ending}")
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder of files, as far as that can be done: in two attempts, since a fault may pass."""
+    for _ in range(2):
+        with suppress(OSError):
+            if not path.is_dir() or path.is_symlink():
+                disk.unlink(path)
+                return
+            for file in path.iterdir():
+                disk.unlink(file)
+            disk.remove_folder(path)
+            return
 
 
 @contextmanager
@@ -83,18 +146,17 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         StorageError: it cannot be written; what stood at ``path`` is untouched and nothing is left beside it.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with explained(path):
-            with open(partial, "wb") as file:
+    partial = _beside(path, PARTIAL)
+    with explained(path):
+        try:
+            with disk.create(partial) as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-            sync_folder(path.parent)
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+                disk.sync(file)
+            disk.rename(partial, path)
+            disk.sync_folder(path.parent)
+        except BaseException:
+            _remove(partial)
+            raise
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -115,21 +177,36 @@ class JsonLines:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @property
+    def size(self) -> int:
+        """Bytes written so far; 0 if there is no file yet."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
     def append(self, *rows: dict[str, Any]) -> None:
         """Add ``rows`` at the end, one line each, in one write."""
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        with explained(self.path), open(self.path, "ab") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        with explained(self.path):
+            new = not self.path.exists()
+            with disk.append(self.path) as file:
+                file.write(text.encode())
+                disk.sync(file)
+            if new:
+                disk.sync_folder(self.path.parent)
+
+    def cut(self, size: int) -> None:
+        """Drop what comes after the first ``size`` bytes: the file is replaced by its beginning."""
+        if self.size > size:
+            with explained(self.path), open(self.path, "rb") as file:
+                beginning = file.read(size)
+            write_bytes(self.path, beginning)
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a file that cannot be trusted to ``path.rejected`` (or the next free number): kept, never used."""
+    """Rename what cannot be trusted to ``path.rejected`` (or the next free number): kept, never used."""
     number = 1
     while (aside := path.with_name(f"{path.name}.rejected{'' if number == 1 else f'-{number}'}")).exists():
         number += 1
     with explained(path):
-        os.replace(path, aside)
-        sync_folder(path.parent)
+        disk.rename(path, aside)
+        disk.sync_folder(path.parent)
     return aside

@@ -36,6 +36,15 @@ class Score:
         """Return plain JSON values."""
         return {"loss": self.loss, "correct": self.correct, "total": self.total, "accuracy": self.accuracy}
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Score":
+        """Return the score that ``to_json`` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not one.
+        """
+        return cls(loss=float(values["loss"]), correct=int(values["correct"]), total=int(values["total"]))
+
 
 def score(answers: Float[Tensor, "n classes"], labels: Int64[Tensor, "n"]) -> Score:
     """Return loss and accuracy of log-probabilities against labels."""

@@ -28,11 +28,16 @@ def new_model(description: Description) -> nn.Module:
     )
 
 
-def save_model(path: Path, model: nn.Module, description: Description) -> None:
-    """Write the model's weights and description to ``path``, whole or not at all."""
+def model_bytes(model: nn.Module, description: Description) -> bytes:
+    """Return the content of a model file: weights and description."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
     metadata = {"format": FORMAT, "description": json.dumps(description.to_json(), ensure_ascii=False)}
-    storage.write_bytes(path, save(tensors, metadata))
+    return save(tensors, metadata)
+
+
+def save_model(path: Path, model: nn.Module, description: Description) -> None:
+    """Write the model's weights and description to ``path``, whole or not at all."""
+    storage.write_bytes(path, model_bytes(model, description))
 
 
 def load_model(path: Path) -> tuple[nn.Module, Description]:

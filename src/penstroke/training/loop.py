@@ -4,6 +4,7 @@ A recipe is unpacked once, in ``fit``; below it, each function gets only the val
 or writes: sinks watch, and history is data.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,15 +19,16 @@ from penstroke.data import Dataset, Split, carve
 from penstroke.data.augment import shifted
 from penstroke.data.batches import batches
 from penstroke.data.split import pixel_statistics
-from penstroke.errors import ModelError
 from penstroke.evaluation import Score, score
 from penstroke.models.description import Description
 from penstroke.models.files import new_model
 from penstroke.models.forward import log_probabilities
 from penstroke.recipes import Recipe
 from penstroke.runtime import choose_device, derived_seed, prepare_once, seed_step
-from penstroke.training.history import EpochRow, History, Progress, Sink, StopTraining
+from penstroke.training.finite import FiniteCheck
+from penstroke.training.history import EpochRow, History, Progress, Sink, State, StopTraining
 from penstroke.training.optimizers import build_optimizers, lr_factor, set_lr
+from penstroke.training.snapshot import Snapshot, put_back
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,16 @@ def train_step(
     labels: Int64[Tensor, "b"],
     label_smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """Take one step down the negative log-likelihood of a batch, and return that loss, still on the device."""
+    """Take one step down the negative log-likelihood of a batch, and return that loss, still on the device.
+
+    On the CPU, where looking costs nothing, no step is taken if the loss is not a finite number.
+    """
     answers = model(images)
     loss = F.nll_loss(answers, labels)
     if label_smoothing:
         loss = (1 - label_smoothing) * loss - label_smoothing * answers.mean()
+    if loss.is_cpu and not math.isfinite(loss.item()):
+        return loss.detach()  # a step would spoil the weights, and hide what went wrong
     model.zero_grad()
     loss.backward()
     for optimizer in optimizers:
@@ -58,11 +65,9 @@ def train_step(
 
 
 def train_epoch(
-    model: nn.Module,
-    optimizers: list[torch.optim.Optimizer],
+    state: State,
     split: Split,
     *,
-    epoch: int,
     epochs: int,
     batch_size: int,
     seed: int,
@@ -70,35 +75,46 @@ def train_epoch(
     label_smoothing: float = 0.0,
     shift: int = 0,
     sinks: Sequence[Sink] = (),
-) -> Float[Tensor, "steps"]:
-    """Go once through ``split`` in an order of its own, and return the loss of each step.
+) -> None:
+    """Go through what is left of the epoch under way: all of ``split`` once, in an order of the epoch's own.
 
     Args:
-        epoch: which epoch this is, from 1, of ``epochs``.
+        state: moved on by every step; its ``losses`` get each step's.
+        epochs: how many epochs the training has in all.
         seed: order, augmentation and dropout are functions of it, the epoch and the step.
         lr_factor: factor of the learning rates when that share (0..1) of the whole training is behind.
         label_smoothing: share of the loss that asks for all classes alike.
         shift: pixels by which each batch is moved at random, at most.
         sinks: told of every step; one that raises ``StopTraining`` ends the epoch after that step.
+
+    Raises:
+        ModelError: a loss or a weight is not a finite number.
     """
+    model, optimizers, losses, epoch = state.model, state.optimizers, state.losses, state.epoch
     model.train()
-    steps = -(-len(split) // batch_size)
-    seen = 0
-    device = next(model.parameters()).device
-    # Made once: a small tensor that outlives each step would leave the heap in pieces, and growing.
-    losses = torch.zeros(steps, device=device)
-    for step, (images, labels) in enumerate(batches(split, batch_size, seed, epoch, device)):
+    steps = len(losses)
+    check = FiniteCheck(state, split, batch_size, seed)
+    for images, labels in batches(split, batch_size, seed, epoch, losses.device, first=state.step):
+        step = state.step
         lr = set_lr(optimizers, lr_factor((epoch - 1 + (step + 0.5) / steps) / epochs))
         seed_step(seed, epoch, step)
         losses[step] = train_step(model, optimizers, shifted(images, shift), labels, label_smoothing)
-        seen += len(labels)
-        progress = Progress(epoch, epochs, step + 1, steps, seen, len(split), losses[step], lr)
+        state.step += 1
+        check.stepped(lr)
+        seen = min(state.step * batch_size, len(split))
+        progress = Progress(epoch, epochs, state.step, steps, seen, len(split), losses[step], lr)
         for sink in sinks:
             sink.stepped(progress)
-    return losses
+    check.ended()
 
 
-def fit(recipe: Recipe, data: Dataset, device: str | torch.device = "auto", sinks: Sequence[Sink] = ()) -> Fitted:
+def fit(
+    recipe: Recipe,
+    data: Dataset,
+    device: str | torch.device = "auto",
+    sinks: Sequence[Sink] = (),
+    start: Snapshot | None = None,
+) -> Fitted:
     """Train as ``recipe`` says, on ``data``.
 
     Args:
@@ -106,46 +122,57 @@ def fit(recipe: Recipe, data: Dataset, device: str | torch.device = "auto", sink
         data: its training images are used; its test images are opened only if the recipe tests after each epoch.
         device: `auto`, `cpu`, `cuda`, `mps`, `xpu`, or one of several, such as `cuda:1`.
         sinks: told of every step and epoch; one that raises ``StopTraining`` ends the training, unfinished.
+        start: where a training with the same recipe and data broke off; this one goes on from there.
 
     Raises:
         UsageError: the device is not there.
-        ModelError: the network cannot take such images, or the loss stops being a finite number.
+        ModelError: the network cannot take such images, a loss or a weight stops being a finite number, or ``start``
+            is of another training.
         DataError: the test images are wanted and cannot be used.
     """
     prepare_once()
-    start = time.perf_counter()
+    began = time.perf_counter()
     place = choose_device(str(device))
     train, held_back = carve(data.train, recipe.validation, recipe.seed) if recipe.validation else (data.train, None)
-    description = _describe(recipe, train, data.card.picture_rule)
+    train = train.to(place)
+    held_back = held_back and held_back.to(place)
+    test = data.test.to(place) if recipe.test_each_epoch else None
+    state = _new_state(recipe, train, data.card.picture_rule, place, began)
+    if start:
+        put_back(state, start)
+    for sink in sinks:
+        sink.begun(state)
+
+    def factor(done: float) -> float:
+        return lr_factor(recipe.schedule, done, recipe.epochs, recipe.lr_decay, recipe.warmup)
+
+    with suppress(StopTraining):
+        while state.epoch <= recipe.epochs:
+            train_epoch(
+                state, train, epochs=recipe.epochs, batch_size=recipe.batch_size, seed=recipe.seed, lr_factor=factor,
+                label_smoothing=recipe.label_smoothing, shift=recipe.shift, sinks=sinks,
+            )  # fmt: skip
+            row = _epoch_row(state, len(train), recipe.batch_size)
+            row = _measured(row, state.model, test, held_back, recipe.test_batch_size)
+            state.next_epoch(row)
+            for sink in sinks:
+                sink.epoch_ended(row)
+        state.history.finished = True
+    state.history.seconds = time.perf_counter() - state.began
+    return Fitted(state.model.eval(), state.description, state.history)
+
+
+def _new_state(recipe: Recipe, train: Split, picture_rule: str, place: torch.device, began: float) -> State:
+    """Return where a training begins."""
+    description = _describe(recipe, train, picture_rule)
     torch.manual_seed(derived_seed(recipe.seed))
     model = new_model(description).to(place)
     optimizers = build_optimizers(
         recipe.optimizer, model, recipe.lr, recipe.momentum, recipe.weight_decay, recipe.head_lr
     )
-    train = train.to(place)
-    held_back = held_back and held_back.to(place)
-    test = data.test.to(place) if recipe.test_each_epoch else None
-
-    def factor(done: float) -> float:
-        return lr_factor(recipe.schedule, done, recipe.epochs, recipe.lr_decay, recipe.warmup)
-
-    history = History()
-    with suppress(StopTraining):
-        for epoch in range(1, recipe.epochs + 1):
-            epoch_start = time.perf_counter()
-            losses = train_epoch(
-                model, optimizers, train, epoch=epoch, epochs=recipe.epochs, batch_size=recipe.batch_size,
-                seed=recipe.seed, lr_factor=factor, label_smoothing=recipe.label_smoothing, shift=recipe.shift,
-                sinks=sinks,
-            )  # fmt: skip
-            row = _epoch_row(epoch, losses, len(train), recipe.batch_size, time.perf_counter() - epoch_start)
-            row = _measured(row, model, test, held_back, recipe.test_batch_size)
-            history.epochs.append(row)
-            for sink in sinks:
-                sink.epoch_ended(row)
-        history.finished = True
-    history.seconds = time.perf_counter() - start
-    return Fitted(model.eval(), description, history)
+    # Made once for an epoch: a small tensor that outlives each step would leave the heap in pieces, and growing.
+    losses = torch.zeros(-(-len(train) // recipe.batch_size), device=place)
+    return State(model, description, optimizers, losses, began=began)
 
 
 def _describe(recipe: Recipe, train: Split, picture_rule: str) -> Description:
@@ -161,22 +188,13 @@ def _describe(recipe: Recipe, train: Split, picture_rule: str) -> Description:
     )
 
 
-def _epoch_row(epoch: int, losses: Float[Tensor, "steps"], total: int, batch_size: int, seconds: float) -> EpochRow:
-    """Return the record of a trained epoch; the last batch, which may be smaller, weighs by its size.
-
-    Raises:
-        ModelError: a loss is not a finite number.
-    """
-    values = losses.double().cpu()
-    if not values.isfinite().all():
-        step = int((~values.isfinite()).nonzero()[0])
-        raise ModelError(
-            f"The training went wrong: the loss of step {step + 1} of epoch {epoch} is {values[step].item()}.",
-            "Take a smaller learning rate (--lr).",
-        )
+def _epoch_row(state: State, total: int, batch_size: int) -> EpochRow:
+    """Return the record of the epoch just trained; the last batch, which may be smaller, weighs by its size."""
+    seconds = time.perf_counter() - state.epoch_began
+    values = state.losses.double().cpu()
     last = total - batch_size * (len(values) - 1)
     mean = (values[:-1].sum() * batch_size + values[-1] * last) / total
-    return EpochRow(epoch, tuple(values.tolist()), float(mean), seconds)
+    return EpochRow(state.epoch, tuple(values.tolist()), float(mean), seconds)
 
 
 def _measured(

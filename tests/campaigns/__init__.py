@@ -1,0 +1,1 @@
+"""Trials of what must never happen, in numbers: ``make campaign`` runs them in full, the tests a share of each."""

@@ -1,0 +1,45 @@
+"""Plans for ``disk.watched``: count the operations, fail at one, or die at one."""
+
+import os
+import signal
+from dataclasses import dataclass, field
+
+from penstroke.disk import Operation
+
+
+@dataclass
+class Count:
+    """Counts operations, and keeps their kinds."""
+
+    kinds: list[str] = field(default_factory=list)
+
+    def __call__(self, operation: Operation) -> None:
+        self.kinds.append(operation.kind)
+
+
+@dataclass
+class Fail:
+    """Makes operation ``at``, from 1, fail with an error number; if ``lasting``, all after it, too."""
+
+    at: int
+    number: int
+    lasting: bool = False
+    seen: int = 0
+
+    def __call__(self, operation: Operation) -> None:
+        self.seen += 1
+        if self.seen == self.at or (self.lasting and self.seen > self.at):
+            raise OSError(self.number, os.strerror(self.number))
+
+
+@dataclass
+class Die:
+    """Kills the process at operation ``at``, from 1, before it happens."""
+
+    at: int
+    seen: int = 0
+
+    def __call__(self, operation: Operation) -> None:
+        self.seen += 1
+        if self.seen == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
