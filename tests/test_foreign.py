@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from trained import dataset
 
 from penstroke.errors import ModelError
-from penstroke.models.foreign import load_foreign
+from penstroke.models.foreign import MAX_BYTES, load_foreign
 
 
 class Official(nn.Module):
@@ -106,9 +106,9 @@ def test_files_that_are_none_of_pytorchs_are_refused(content: bytes, tmp_path: P
 def test_missing_and_oversized_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match="no such file"):
         load_foreign(tmp_path / "none.pt")
-    with pytest.raises(ModelError, match="it is no file"):
+    with pytest.raises(ModelError, match="it is a folder"):
         load_foreign(tmp_path)
     with open(tmp_path / "big.pt", "wb") as file:
-        file.truncate((1 << 28) + 1)
+        file.truncate(MAX_BYTES + 1)
     with pytest.raises(ModelError, match="more than"):
         load_foreign(tmp_path / "big.pt")
