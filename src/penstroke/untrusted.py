@@ -9,8 +9,9 @@ import math
 import os
 import stat
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 MAX_JSON_BYTES = 16 << 20
 MAX_JSON_DEPTH = 32
@@ -20,7 +21,7 @@ MAX_IMAGE_SIDE = 4096
 """Pixels of the longest side that a dataset's or a model's images may have."""
 
 
-def open_plain(path: Path) -> BinaryIO:
+def open_plain(path: Path) -> BufferedReader:
     """Open a plain file for reading. A pipe or a device is refused unopened, so that nothing waits or is set going.
 
     Raises:
@@ -50,7 +51,7 @@ def is_plain(path: Path) -> bool:
     return False
 
 
-def open_contained(path: Path) -> BinaryIO:
+def open_contained(path: Path) -> BufferedReader:
     """Open a plain file as ``open_plain`` does, unless it is a link that leads out of the folder in which it lies.
 
     Raises:
@@ -84,7 +85,8 @@ def parse_json(content: str | bytes) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        ValueError: it is no JSON, has a number that is not finite or has more than MAX_DIGITS digits, or more than MAX_JSON_DEPTH levels.
+        ValueError: it is no JSON, has more than MAX_JSON_DEPTH levels, or a number that is not finite or has more
+            than MAX_DIGITS digits.
     """
     deep = f"it has more than {MAX_JSON_DEPTH} levels"
     try:

@@ -68,7 +68,11 @@ class Description:
             raise ValueError(f"picture_rule is {rule!r}, and must be one of {', '.join(PICTURE_RULES)}")
         trained, test = values["trained"], values["test"]
         data = trained.get("data", {}) if isinstance(trained, dict) else None
-        if not isinstance(data, dict) or not isinstance(data.get("source", ""), str) or not isinstance(test, dict | None):
+        if (
+            not isinstance(data, dict)
+            or not isinstance(data.get("source", ""), str)
+            or not isinstance(test, dict | None)
+        ):
             raise ValueError("trained and test are not as they are written")
         return cls(
             network=network_from_json(values["network"]),
