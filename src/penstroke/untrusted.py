@@ -57,7 +57,11 @@ def open_contained(path: Path) -> BufferedReader:
     Raises:
         OSError: as ``open_plain`` does, or it leads out.
     """
-    if not path.resolve().is_relative_to(path.parent.resolve()):
+    try:
+        stays = path.resolve().is_relative_to(path.parent.resolve())
+    except RuntimeError as fault:  # Python's name for a ring of links before 3.13
+        raise OSError("it is a link that leads to itself") from fault
+    if not stays:
         raise OSError("it is a link that leads out of its folder")
     return open_plain(path)
 

@@ -73,7 +73,7 @@ class Description:
             or not isinstance(data.get("source", ""), str)
             or not isinstance(test, dict | None)
         ):
-            raise ValueError("trained and test are not as they are written")
+            raise ValueError("trained, its data or test are not what they should be")
         return cls(
             network=network_from_json(values["network"]),
             image_shape=(shape[0], shape[1], shape[2]),
@@ -155,8 +155,10 @@ def _read_header(file: BinaryIO) -> dict[str, Any]:
     if len(start) < 9:
         raise ValueError(f"it is cut or empty, with {size} bytes")
     length = int.from_bytes(start[:8], "little")
-    if start[8:] != b"{" or length > MAX_HEADER:
-        raise ValueError(f"it is no safetensors file, or has a header of more than {MAX_HEADER} bytes")
+    if start[8:] != b"{":
+        raise ValueError("it is no safetensors file")
+    if length > MAX_HEADER:
+        raise ValueError(f"its header has {length} bytes, more than {MAX_HEADER}")
     if 8 + length > size:
         raise ValueError(f"it is cut: its header has {length} bytes, {size - 8} are there")
     header = parse_json(start[8:] + file.read(length - 1))

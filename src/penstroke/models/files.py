@@ -4,6 +4,7 @@ This module knows nothing of runs, datasets or recipes beyond the description it
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ def load_model(path: Path) -> tuple[nn.Module, Description]:
         wanted = shapes(description.network, description.image_shape, len(description.classes))
         if not _fits(table, wanted):
             raise ModelError(f"{path} has weights that do not fit its own description.", REMEDY)
+        if os.fstat(file.fileno()).st_size != file.tell() + 4 * sum(shape.numel() for shape in wanted.values()):
+            raise ModelError(f"{path} is cut, or has bytes after its weights.", REMEDY)
         file.seek(0)
         content = file.read()
     try:
