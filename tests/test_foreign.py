@@ -2,16 +2,32 @@
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
+from safetensors.torch import save
 from test_convnet import Transcription
 from torch import nn
 from torch.nn import functional as F
 from trained import dataset
 
 from penstroke.errors import ModelError
-from penstroke.models.foreign import load_foreign
+from penstroke.models import foreign, unpickle
+from penstroke.models.foreign import MAX_BYTES, load_foreign
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open state dicts without a process of their own, each of which takes a second to import PyTorch."""
+
+    def converted(path: Path, file: BinaryIO) -> bytes:
+        try:
+            return save(unpickle.read_state(file))
+        except unpickle.Refused as fault:
+            raise foreign._refused(path, str(fault)) from fault
+
+    monkeypatch.setattr(foreign, "_converted", converted)
 
 
 class Official(nn.Module):
@@ -33,6 +49,7 @@ KINDS = [(lambda: Transcription(dropout=True), 0.1302, 0.3069), (Official, 0.130
 
 
 @pytest.mark.parametrize(("make", "mean", "std"), KINDS, ids=["chapter", "official"])
+@pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_both_kinds_load_and_are_the_same_function(
     make: type[nn.Module], mean: float, std: float, prefix: str, tmp_path: Path
@@ -90,12 +107,14 @@ def state(**changes: object) -> dict[str, object]:
         (state(fc2__weight=torch.zeros(10, 64, dtype=torch.int64)), "floating-point"),
     ],
 )
+@pytest.mark.usefixtures("in_this_process")
 def test_anything_else_is_refused_with_the_reason(content: object, reason: str, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "other.pt")
     with pytest.raises(ModelError, match=reason):
         load_foreign(tmp_path / "other.pt")
 
 
+@pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04", b"\x80\x02}q\x00.", b"<html>"])
 def test_files_that_are_none_of_pytorchs_are_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.pt").write_bytes(content)
@@ -106,9 +125,19 @@ def test_files_that_are_none_of_pytorchs_are_refused(content: bytes, tmp_path: P
 def test_missing_and_oversized_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match="no such file"):
         load_foreign(tmp_path / "none.pt")
-    with pytest.raises(ModelError, match="it is no file"):
+    with pytest.raises(ModelError, match="it is a folder"):
         load_foreign(tmp_path)
     with open(tmp_path / "big.pt", "wb") as file:
-        file.truncate((1 << 28) + 1)
+        file.truncate(MAX_BYTES + 1)
     with pytest.raises(ModelError, match="more than"):
         load_foreign(tmp_path / "big.pt")
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_the_reason_is_the_true_one(tmp_path: Path) -> None:
+    for content, said in ((bytes(range(7, 251)), "no file of PyTorch's"), (b"", "it is empty")):
+        (tmp_path / "x.pt").write_bytes(content)
+        with pytest.raises(ModelError, match=said) as caught:
+            load_foreign(tmp_path / "x.pt")
+        assert "more than tensors" not in caught.value.message
+        assert "Error" not in caught.value.message

@@ -100,7 +100,7 @@ def test_a_bad_file_is_named_with_its_fault(tmp_path: Path, content: bytes, said
 def test_missing_folder_and_forbidden_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"missing.* cannot be read: No such file"):
         read_idx(tmp_path / "missing")
-    with pytest.raises(DataError, match=r"cannot be read: Is a directory"):
+    with pytest.raises(DataError, match=r"cannot be read: it is a folder"):
         read_idx(tmp_path)
 
 

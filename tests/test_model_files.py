@@ -59,7 +59,7 @@ def test_a_missing_file_and_a_folder_that_is_no_run_are_named(tmp_path: Path) ->
 @pytest.mark.parametrize("size", [0, 7, 8, 100, 2000])
 def test_a_cut_file_is_refused(saved: Path, size: int) -> None:
     saved.write_bytes(saved.read_bytes()[:size])
-    with pytest.raises(ModelError, match="no safetensors file"):
+    with pytest.raises(ModelError, match=r"cut or empty|is cut: its header has|is damaged"):
         load_model(saved)
 
 
@@ -85,7 +85,7 @@ def test_a_description_that_makes_no_sense_is_refused(saved: Path, change: dict[
 
 def test_foreign_and_non_finite_weights_are_refused(saved: Path) -> None:
     save_file({"a": torch.zeros(3)}, saved)
-    with pytest.raises(ModelError, match="format None"):
+    with pytest.raises(ModelError, match="its format is"):
         load_model(saved)
     model = new_model(description())
     model.fc2.weight.data[0, 0] = float("nan")  # type: ignore[union-attr, operator]

@@ -16,13 +16,17 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from penstroke import storage
-from penstroke.errors import ModelError, RunError, StorageError
+from penstroke.errors import ModelError, RunError, StorageError, UsageError
 from penstroke.recipes import Recipe
+from penstroke.untrusted import is_plain, open_contained, read_json, reason
 
 HOME = Path("runs")
 """Where runs are made and looked for when no path is named: in the present folder."""
 
 MODEL = "model.safetensors"
+MAX_LINE = 1 << 20
+"""Bytes of the longest line of ``metrics.jsonl`` that is read."""
+_DAMAGED = "The run is damaged; take another."
 
 
 @dataclass(frozen=True)
@@ -114,8 +118,17 @@ class Run:
         storage.clear_leftovers(self.path)
 
     def recipe(self) -> Recipe:
-        """Return the recipe as it was trained."""
-        return Recipe.from_json(_read_json(self.path / "recipe.json"))
+        """Return the recipe as it was trained.
+
+        Raises:
+            RunError: it is missing, or cannot be.
+        """
+        path = self.path / "recipe.json"
+        values = _read_json(path)
+        try:
+            return Recipe.from_json(values)
+        except UsageError as fault:
+            raise RunError(f"{path} holds no recipe: {fault.message.rstrip('.')}.", _DAMAGED) from fault
 
     def environment(self) -> dict[str, Any]:
         """Return the conditions under which it was begun."""
@@ -124,15 +137,17 @@ class Run:
     def rows(self, kind: str) -> Iterator[dict[str, Any]]:
         """Yield the lines of ``metrics.jsonl`` of one kind, `step` or `epoch`; a line cut by a crash ends them."""
         try:
-            with open(self.metrics.path, encoding="utf-8") as lines:
-                for line in lines:
+            file = open_contained(self.metrics.path)
+        except OSError:
+            return
+        with file:
+            while line := file.readline(MAX_LINE):
+                try:
                     row = json.loads(line)
-                    if row.get("kind") == kind:
-                        yield row
-        except FileNotFoundError:
-            return
-        except ValueError:
-            return
+                except (ValueError, RecursionError):
+                    return
+                if isinstance(row, dict) and row.get("kind") == kind:
+                    yield row
 
 
 def create(
@@ -166,7 +181,7 @@ def create(
 
 def is_run(path: Path) -> bool:
     """Tell whether ``path`` is a run folder."""
-    return (path / "run.json").is_file()
+    return is_plain(path / "run.json")
 
 
 def open_run(path: Path) -> Run:
@@ -176,17 +191,23 @@ def open_run(path: Path) -> Run:
         RunError: there is no such folder, or it is no run.
     """
     remedy = "Name a run folder made by `penstroke train`, or leave it out to take the latest in ./runs."
-    if not path.exists():
-        raise RunError(f"There is no run folder {path}.", remedy)
-    if not is_run(path):
-        raise RunError(f"{path} is no run folder: it has no run.json.", remedy)
-    return Run(path)
+    if is_run(path):
+        return Run(path)
+    try:
+        path.stat()
+    except (OSError, ValueError) as fault:
+        raise RunError(f"There is no run folder {path}.", remedy) from fault
+    raise RunError(f"{path} is no run folder: it has no run.json.", remedy)
 
 
 def list_runs(home: Path = HOME) -> list[Run]:
     """Return the runs in ``home`` with a readable ``run.json``, oldest first."""
     found: list[tuple[str, Run]] = []
-    for path in sorted(home.iterdir()) if home.is_dir() else []:
+    try:
+        paths = sorted(home.iterdir())
+    except OSError:
+        paths = []
+    for path in paths:
         try:
             found.append((str(Run(path).read()["created"]), Run(path)))
         except (RunError, KeyError):
@@ -200,7 +221,7 @@ def latest(home: Path = HOME) -> Run:
     Raises:
         RunError: there is none.
     """
-    ready = [run for run in list_runs(home) if run.model_path.is_file()]
+    ready = [run for run in list_runs(home) if is_plain(run.model_path)]
     if not ready:
         raise RunError(
             f"There is no run with a model in {home}/ yet.",
@@ -236,19 +257,21 @@ def model_file(place: str | Path | None) -> Path:
     if place is None:
         return latest().model_path
     path = Path(place)
-    if path.suffix == ".safetensors" or path.is_file():
+    if path.suffix == ".safetensors" or is_plain(path):
         return path
     run = open_run(path)
-    if not run.model_path.is_file():
+    if not is_plain(run.model_path):
         raise ModelError(f"The run {path} has no model: it ended before one was written.", "Take another run.")
     return run.model_path
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as fault:
-        raise RunError(f"{path} cannot be read: {fault}.", "The run is damaged; take another.") from fault
+        value = read_json(path)
+    except OSError as fault:
+        raise RunError(f"{path} cannot be read: {reason(fault)}.", _DAMAGED) from fault
+    except ValueError as fault:
+        raise RunError(f"{path} cannot be used: {fault}.", _DAMAGED) from fault
     if not isinstance(value, dict):
-        raise RunError(f"{path} holds {type(value).__name__}, and must hold a JSON object.", "Take another run.")
+        raise RunError(f"{path} holds {type(value).__name__}, and must hold a JSON object.", _DAMAGED)
     return value

@@ -37,9 +37,14 @@ def print_error(fault: PenstrokeError, as_json: bool) -> None:
     if as_json:
         say_json({"error": {"kind": fault.kind, "message": fault.message, "remedy": fault.remedy}})
         return
-    emit(f"penstroke: {fault.message}", sys.stderr)
+    emit(f"penstroke: {harmless(fault.message)}", sys.stderr)
     if fault.remedy:
-        emit(f"  {fault.remedy}", sys.stderr)
+        emit(f"  {harmless(fault.remedy)}", sys.stderr)
+
+
+def harmless(text: str) -> str:
+    """Return ``text`` with what would steer a terminal spelt out: it may come from a file or a server."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else f"\\x{ord(letter):02x}" for letter in text)
 
 
 def print_bug(fault: Exception, as_json: bool) -> None:

@@ -39,7 +39,7 @@ def run(words: Sequence[str]) -> int:
     model, description = load_foreign(options.file)
     imported = description.trained["imported"]
     made = runs.create(
-        name=options.file.stem, environment=environment(choose_device("cpu")), out=options.out, imported=imported
+        name=_run_name(options.file), environment=environment(choose_device("cpu")), out=options.out, imported=imported
     )
     save_model(made.model_path, model, description)
     made.update(state="imported")
@@ -50,3 +50,9 @@ def run(words: Sequence[str]) -> int:
     say(f"{options.file} holds weights of {imported['kind']}")
     say(f"run: {made.path} (not measured yet: penstroke test {made.path})")
     return 0
+
+
+def _run_name(file: Path) -> str:
+    """Return what a run of this file is called: a plain folder's name, whatever the file's is."""
+    name = "".join(letter for letter in file.stem if letter.isprintable()).strip(". ")
+    return name[:100] or "imported"

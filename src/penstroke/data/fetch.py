@@ -19,6 +19,7 @@ from penstroke.data.catalog import CARDS, DatasetCard, RemoteFile
 from penstroke.data.transfer import FetchError, Network, Progress, expected_size, kind_of, read_body
 from penstroke.errors import DataError, StorageError, UsageError
 from penstroke.storage import explained, make_folder, replacing, set_aside
+from penstroke.untrusted import open_plain, reason
 
 LOCK_PATIENCE = 3.0  # seconds before saying that another process is fetching
 
@@ -76,8 +77,9 @@ def bring(card: DatasetCard, folder: Path) -> dict[str, Path]:
         raise DataError(f"{folder} does not hold the files of {card.title}:{lines}\n", f"See {card.homepage}.")
     own = make_folder(data_folder() / card.name)
     for file in card.files:
-        with (folder / file.name).open("rb") as source, replacing(own / file.name) as target:
-            shutil.copyfileobj(source, target)
+        target = own / file.name
+        with _only_one(target, file, None), (folder / file.name).open("rb") as source, replacing(target) as copy:
+            shutil.copyfileobj(source, copy)
     return obtain(card)
 
 
@@ -111,6 +113,7 @@ def _obtain_one(card: DatasetCard, file: RemoteFile, network: Network, progress:
                 return own
             if fault != _MISSING:
                 faults.append(f"the bad file was kept as {set_aside(own).name}")
+            _clear(own)
             _fetch(card, file, own, faults, network, progress)
     except StorageError as fault:
         raise _not_to_be_had(card, file, [*faults, fault.message]) from fault
@@ -132,15 +135,15 @@ def _not_to_be_had(card: DatasetCard, file: RemoteFile, faults: list[str]) -> Da
 def _fault_of(path: Path, file: RemoteFile) -> str | None:
     """Return what is wrong with the file at ``path``, or None if it is ``file``."""
     try:
-        size = path.stat().st_size
-        with path.open("rb") as content:
+        with open_plain(path) as content:
+            size = os.fstat(content.fileno()).st_size
             if size > file.cap or file.size not in (None, size):
                 return f"{size} bytes of {kind_of(content.read(64))}, {expected_size(file)} expected"
             came = hashlib.file_digest(content, lambda: _hash(file)).hexdigest()
     except FileNotFoundError:
         return _MISSING
     except OSError as fault:
-        return os.strerror(fault.errno) if fault.errno else str(fault)
+        return reason(fault)
     return _hash_fault(came, file)
 
 
@@ -171,6 +174,16 @@ def _only_one(path: Path, file: RemoteFile, progress: Progress | None) -> Iterat
         yield
     finally:
         lock.release()
+
+
+def _clear(path: Path) -> None:
+    """Remove what processes that were killed while they fetched the file at ``path`` left beside it.
+
+    Only who holds its lock may: nobody else is writing it then.
+    """
+    for partial in path.parent.glob(f".{path.name}.*.partial"):
+        with suppress(OSError):
+            partial.unlink()
 
 
 def _addresses(card: DatasetCard, file: RemoteFile) -> list[str]:

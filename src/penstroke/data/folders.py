@@ -22,10 +22,12 @@ from penstroke.data.split import Dataset, Split, carve
 from penstroke.errors import DataError
 from penstroke.pictures.files import open_picture, picture_size
 from penstroke.pictures.letterbox import letterbox, to_channels
+from penstroke.untrusted import MAX_IMAGE_SIDE, reason
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 MAX_SIDE = 256
 TEST_SHARE = 0.2
+MAX_CLASSES = 1 << 16
 MAP_ABOVE = 1 << 26
 """Bytes of images, 85,000 of MNIST's, above which a plain IDX file is mapped and read in blocks, not held in memory."""
 _CARVED = f"no test part was given: {TEST_SHARE:.0%} of each class was carved off as one (seed 0)"
@@ -44,8 +46,7 @@ def read_folder(folder: Path) -> Dataset:
     try:
         idx = [path for path in folder.iterdir() if path.is_file() and _IDX_NAME.fullmatch(path.name)]
     except OSError as fault:
-        reason = os.strerror(fault.errno) if fault.errno else str(fault)
-        raise DataError(f"The folder {folder} cannot be read: {reason}.", "Check the path.") from fault
+        raise DataError(f"The folder {folder} cannot be read: {reason(fault)}.", "Check the path.") from fault
     return _read_idx_folder(folder, idx) if idx else _read_class_folders(folder)
 
 
@@ -87,6 +88,9 @@ def _read_idx_folder(folder: Path, paths: list[Path]) -> Dataset:
     found = _idx_parts(folder, paths)
     images, mapped = read_idx_images(found["train", "images"])
     labels = read_idx_labels(found["train", "labels"])
+    if labels.max(initial=0) >= MAX_CLASSES:
+        rule = f"labels are below {MAX_CLASSES}"
+        raise DataError(f"{found['train', 'labels']} holds the label {labels.max()}; {rule}.", "Check the file.")
     classes = tuple(str(label) for label in range(int(labels.max(initial=0)) + 1))
     train = Split(images, labels_tensor(labels), classes, "train", mapped)
     rule = "digit" if tuple(train.images.shape[1:]) == (1, 28, 28) else "letterbox"
@@ -131,6 +135,8 @@ def read_idx_images(source: Path | bytes) -> tuple[torch.Tensor, bool]:
     images = array[:, None] if array.ndim == 3 else array
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
         raise _unfit(source, array, "uint8 [N, H, W] or [N, C, H, W] with 1 or 3 channels")
+    if max(images.shape[2:]) > MAX_IMAGE_SIDE:
+        raise _unfit(source, array, f"images of at most {MAX_IMAGE_SIDE} pixels a side")
     return torch.from_numpy(images), isinstance(array, np.memmap)
 
 
@@ -168,6 +174,9 @@ def _read_class_folders(folder: Path) -> Dataset:
             f"{source} has {has}; it must have a folder for each of at least two classes.",
             "Make a folder for each class and put its pictures into it, as in cats/1.png and dogs/1.png.",
         )
+    if odd := [repr(name) for name in classes if not name.isprintable()]:
+        # Names of classes are printed: one that steers the terminal must not be.
+        raise DataError(f"{source} has classes whose names cannot be printed: {_few(odd)}.", "Rename the folders.")
     pictures, notes = _list_pictures(source, classes)
     size, resized = _common_size([path for path, _ in pictures])
     if resized:

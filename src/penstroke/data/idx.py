@@ -7,16 +7,16 @@ has been weighed against the bytes that are really there; only then is memory as
 import gzip
 import io
 import math
-import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from penstroke.errors import DataError
 from penstroke.storage import replacing
+from penstroke.untrusted import open_plain, reason
 
 MAX_BYTES = 4 << 30
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -24,6 +24,7 @@ _CODES = {np.dtype(text).newbyteorder("="): code for code, text in _TYPES.items(
 _GZIP = b"\x1f\x8b"
 _DEFLATE_RATIO = 1032  # deflate cannot shrink anything further than this: https://zlib.net/zlib_tech.html
 _MAX_RANK = 64  # numpy's own
+_CHUNK = 1 << 16  # bytes
 _REMEDY = "Fetch or copy the file again."
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -46,13 +47,44 @@ def read_idx(source: Path | bytes, *, max_bytes: int = MAX_BYTES, map_above: int
     """
     name = "The IDX data" if isinstance(source, bytes) else str(source)
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as raw:
+        with io.BytesIO(source) if isinstance(source, bytes) else open_plain(source) as raw:
             return _read(raw, name, max_bytes, map_above if isinstance(source, Path) else None)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
+    except zlib.error as fault:
+        raise DataError(f"{name} is a damaged gzip file: its packed bytes make no sense.", _REMEDY) from fault
+    except EOFError as fault:
         raise DataError(f"{name} is a damaged gzip file: {fault}.", _REMEDY) from fault
     except OSError as fault:
-        reason = os.strerror(fault.errno) if fault.errno else str(fault)
-        raise DataError(f"{name} cannot be read: {reason}.", "Check the path and its permissions.") from fault
+        raise DataError(f"{name} cannot be read: {reason(fault)}.", "Check the path and its permissions.") from fault
+
+
+class _Unzipped(io.RawIOBase):
+    """The unpacked bytes of a gzip file of one member, which is what all writers of IDX files make.
+
+    ``gzip.GzipFile`` goes through a long name, or a million empty members, in a loop of Python's: minutes for a file
+    of some hundred megabytes. Here zlib does all of it.
+    """
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._inflate = zlib.decompressobj(wbits=31)
+
+    def readable(self) -> bool:
+        """Return that it is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill ``buffer`` from its start and return how many bytes came, 0 at the end."""
+        while not self._inflate.eof:
+            packed = self._inflate.unconsumed_tail or self._raw.read(_CHUNK)
+            came = self._inflate.decompress(packed, min(len(buffer), 16 * _CHUNK))
+            if came:
+                buffer[: len(came)] = came
+                return len(came)
+            if not packed and not self._inflate.eof:
+                raise EOFError("it is cut")
+        if self._inflate.unused_data or self._raw.read(1):
+            raise EOFError("bytes follow its end")
+        return 0
 
 
 def _read(raw: BinaryIO, name: str, max_bytes: int, map_above: int | None) -> Array:
@@ -60,7 +92,7 @@ def _read(raw: BinaryIO, name: str, max_bytes: int, map_above: int | None) -> Ar
     raw.seek(0)
     zipped = raw.read(2) == _GZIP
     raw.seek(0)
-    stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw, mode="rb")) if zipped else raw
+    stream = io.BufferedReader(_Unzipped(raw)) if zipped else raw
     dtype, shape = _read_header(stream, name)
     start = 4 + 4 * len(shape)
     promised = math.prod(shape) * dtype.itemsize

@@ -5,7 +5,9 @@ import dataclasses
 import torch
 from torch import nn
 
+from penstroke.errors import ModelError
 from penstroke.models.convnet import ConvNet
+from penstroke.models.description import MAX_BYTES, MAX_HEADER
 from penstroke.models.patchnet import PatchNet
 from penstroke.recipes import ConvNetSpec, NetworkSpec
 
@@ -31,9 +33,18 @@ def shapes(spec: NetworkSpec, image_shape: tuple[int, int, int], classes: int) -
     """Return the shape of each tensor of such a network, without taking memory for it.
 
     Raises:
-        ModelError: such a network cannot take such images.
-        RuntimeError, OverflowError: its numbers are too large for any memory.
+        ModelError: such a network cannot take such images, or its weights are too large for a model file.
     """
-    with torch.device("meta"):
-        model = build(spec, image_shape, classes, mean=0.0, std=1.0)
-    return {name: value.shape for name, value in model.state_dict().items()}
+    too_large = ModelError(
+        f"The network's weights have more than the {MAX_BYTES} bytes that a model file may have.",
+        "Take fewer channels or hidden units, or smaller images.",
+    )
+    try:
+        with torch.device("meta"):
+            model = build(spec, image_shape, classes, mean=0.0, std=1.0)
+    except (RuntimeError, OverflowError) as fault:  # larger than any memory could be
+        raise too_large from fault
+    found = {name: value.shape for name, value in model.state_dict().items()}
+    if sum(4 * shape.numel() for shape in found.values()) > MAX_BYTES - MAX_HEADER:
+        raise too_large
+    return found

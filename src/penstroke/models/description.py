@@ -1,17 +1,23 @@
 """What a model is, apart from its weights: the metadata of a model file. This module imports no torch."""
 
 import dataclasses
-import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from safetensors import SafetensorError, safe_open
-
-from penstroke.errors import ModelError
+from penstroke.errors import ModelError, PenstrokeError
 from penstroke.recipes import NETWORKS, NetworkSpec, network_from_json
+from penstroke.untrusted import MAX_IMAGE_SIDE, open_contained, parse_json, reason
 
 FORMAT = "penstroke-model-1"
+PICTURE_RULES = ("digit", "letterbox")
+MAX_BYTES = 1 << 30
+"""Largest model file that is written or read."""
+MAX_HEADER = 4 << 20
+"""Bytes of the longest header that is read: the description, and a table of the weights."""
 REMEDY = "Name a run folder or a model.safetensors made by `penstroke train` or `penstroke import`."
 
 
@@ -40,27 +46,50 @@ class Description:
         return dataclasses.asdict(self) | {"network": {"kind": kind} | dataclasses.asdict(self.network)}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Description":
+    def from_json(cls, values: Any) -> "Description":
         """Return the description that ``to_json`` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: it is not one.
+            KeyError, ValueError: it is not one.
         """
-        height_and_so_on = tuple(int(side) for side in values["image_shape"])
-        if len(height_and_so_on) != 3 or min(height_and_so_on) < 1:
-            raise ValueError(f"image_shape is {values['image_shape']}")
-        if not all(isinstance(name, str) for name in values["classes"]) or len(values["classes"]) < 2:
-            raise ValueError("classes must be at least two names")
+        if not isinstance(values, dict):
+            raise ValueError("it is no JSON object")
+        shape, classes, rule = values["image_shape"], values["classes"], values["picture_rule"]
+        if not isinstance(shape, list) or len(shape) != 3 or any(type(side) is not int for side in shape):
+            raise ValueError(f"image_shape is {shape}, and must be three whole numbers")
+        if shape[0] not in (1, 3) or min(shape) < 1 or max(shape) > MAX_IMAGE_SIDE:
+            raise ValueError(f"image_shape is {shape}: 1 or 3 channels, and sides up to {MAX_IMAGE_SIDE}, can be")
+        if not isinstance(classes, list) or len(set(map(str, classes))) != len(classes) or len(classes) < 2:
+            raise ValueError("classes must be at least two different names")
+        # Names are printed: one that steers the terminal is no name.
+        if not all(isinstance(name, str) and name.isprintable() for name in classes):
+            raise ValueError("classes must be names that can be printed")
+        if rule not in PICTURE_RULES:
+            raise ValueError(f"picture_rule is {rule!r}, and must be one of {', '.join(PICTURE_RULES)}")
+        trained, test = values["trained"], values["test"]
+        data = trained.get("data", {}) if isinstance(trained, dict) else None
+        if (
+            not isinstance(data, dict)
+            or not isinstance(data.get("source", ""), str)
+            or not isinstance(test, dict | None)
+        ):
+            raise ValueError("trained, its data or test are not what they should be")
         return cls(
             network=network_from_json(values["network"]),
-            image_shape=height_and_so_on,
-            classes=tuple(values["classes"]),
-            mean=float(values["mean"]),
-            std=float(values["std"]),
-            picture_rule=str(values["picture_rule"]),
-            trained=dict(values["trained"]),
-            test=None if values["test"] is None else dict(values["test"]),
+            image_shape=(shape[0], shape[1], shape[2]),
+            classes=tuple(classes),
+            mean=_share(values["mean"], "mean"),
+            std=_share(values["std"], "std"),
+            picture_rule=rule,
+            trained=trained,
+            test=test,
         )
+
+
+def _share(value: Any, name: str) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= 1 or (name == "std" and value == 0):
+        raise ValueError(f"{name} is {value!r}, and must be a share of the largest pixel value, std above 0")
+    return float(value)
 
 
 def read_description(path: Path) -> Description:
@@ -69,16 +98,69 @@ def read_description(path: Path) -> Description:
     Raises:
         ModelError: there is no such file, or it is none of ours, or its description makes no sense.
     """
-    if not path.is_file():
-        raise ModelError(f"There is no model file {path}.", REMEDY)
+    with open_model(path) as (_, description, _):
+        return description
+
+
+@contextmanager
+def open_model(path: Path) -> Iterator[tuple[BinaryIO, Description, dict[str, Any]]]:
+    """Open a model file, its header checked: yield it, its description, and its table of weights by name.
+
+    The table's entries are the file's own: `dtype`, `shape` and `data_offsets`, none of them checked.
+
+    Raises:
+        ModelError: as ``read_description`` does.
+    """
+    with _explained(path):
+        file = open_contained(path)
+    with file:
+        with _explained(path):
+            table = _read_header(file)
+            description = _read_metadata(table.pop("__metadata__", None))
+        yield file, description, table
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as fault:
-        raise ModelError(f"{path} is no safetensors file that can be read: {fault}.", REMEDY) from fault
-    if metadata.get("format") != FORMAT:
-        raise ModelError(f"{path} has format {metadata.get('format')!r}, and must have {FORMAT!r}.", REMEDY)
+        yield
+    except FileNotFoundError as fault:
+        raise ModelError(f"There is no model file {path}.", REMEDY) from fault
+    except (OSError, ValueError) as fault:
+        why = reason(fault) if isinstance(fault, OSError) else fault
+        raise ModelError(f"{path} is no model file that can be used: {why}.", REMEDY) from fault
+
+
+def _read_metadata(metadata: Any) -> Description:
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+        raise ValueError(f"it does not say that its format is {FORMAT!r}")
+    if not isinstance(metadata.get("description"), str):
+        raise ValueError("it has no description")
     try:
-        return Description.from_json(json.loads(metadata["description"]))
-    except (KeyError, TypeError, ValueError, RecursionError) as fault:
-        raise ModelError(f"{path} has a description that does not make sense: {fault}.", REMEDY) from fault
+        return Description.from_json(parse_json(metadata["description"]))
+    except PenstrokeError as fault:
+        raise ValueError(f"its description does not make sense: {fault.message.rstrip('.')}") from fault
+    except KeyError as fault:
+        raise ValueError(f"its description lacks {fault}") from fault
+    except ValueError as fault:
+        raise ValueError(f"its description does not make sense: {fault}") from fault
+
+
+def _read_header(file: BinaryIO) -> dict[str, Any]:
+    """Return the header of a safetensors file: 8 bytes with its length, then that many bytes of JSON."""
+    size = os.fstat(file.fileno()).st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"it has {size} bytes, more than {MAX_BYTES}")
+    start = file.read(9)
+    if len(start) < 9:
+        raise ValueError(f"it is cut or empty, with {size} bytes")
+    length = int.from_bytes(start[:8], "little")
+    if start[8:] != b"{":
+        raise ValueError("it is no safetensors file")
+    if length > MAX_HEADER:
+        raise ValueError(f"its header has {length} bytes, more than {MAX_HEADER}")
+    if 8 + length > size:
+        raise ValueError(f"it is cut: its header has {length} bytes, {size - 8} are there")
+    header = parse_json(start[8:] + file.read(length - 1))
+    assert isinstance(header, dict), "what begins with a brace is an object"
+    return header

@@ -4,17 +4,19 @@ This module knows nothing of runs, datasets or recipes beyond the description it
 """
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import nn
 
 from penstroke import storage
 from penstroke.errors import ModelError
 from penstroke.models.build import build, shapes
-from penstroke.models.description import FORMAT, REMEDY, Description, read_description
+from penstroke.models.description import FORMAT, REMEDY, Description, open_model
 
 
 def new_model(description: Description) -> nn.Module:
@@ -46,17 +48,32 @@ def load_model(path: Path) -> tuple[nn.Module, Description]:
     Raises:
         ModelError: there is no such file, or it is none of ours, cut, or at odds with itself.
     """
-    description = read_description(path)
-    try:
-        tensors = load_file(path)
+    with open_model(path) as (file, description, table):
         # Without memory: a lying description cannot make us allocate.
         wanted = shapes(description.network, description.image_shape, len(description.classes))
-    except (SafetensorError, OSError, RuntimeError, OverflowError) as fault:
-        raise ModelError(f"{path} cannot be loaded: {fault}.", REMEDY) from fault
-    if wanted != {name: value.shape for name, value in tensors.items()}:
-        raise ModelError(f"{path} has weights that do not fit its own description.", REMEDY)
-    if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+        if not _fits(table, wanted):
+            raise ModelError(f"{path} has weights that do not fit its own description.", REMEDY)
+        if os.fstat(file.fileno()).st_size != file.tell() + 4 * sum(shape.numel() for shape in wanted.values()):
+            raise ModelError(f"{path} is cut, or has bytes after its weights.", REMEDY)
+        file.seek(0)
+        content = file.read()
+    try:
+        tensors = load(content)
+    except SafetensorError as fault:
+        raise ModelError(f"{path} is damaged: its table of weights does not fit what follows it.", REMEDY) from fault
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise ModelError(f"{path} has weights that are not finite numbers.", REMEDY)
+    stated = torch.tensor([description.mean, description.std])
+    if not torch.equal(stated, torch.stack([tensors["normalise.mean"], tensors["normalise.std"]])):
+        raise ModelError(f"{path} normalises images in another way than its description says.", REMEDY)
     model = new_model(description)
     model.load_state_dict(tensors)
     return model.eval(), description
+
+
+def _fits(table: dict[str, Any], wanted: dict[str, torch.Size]) -> bool:
+    """Whether a file's table promises just the tensors that a network has, all of them float32."""
+    return table.keys() == wanted.keys() and all(
+        isinstance(entry := table[name], dict) and entry.get("dtype") == "F32" and entry.get("shape") == list(shape)
+        for name, shape in wanted.items()
+    )

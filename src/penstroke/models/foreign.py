@@ -1,25 +1,32 @@
 """Weights that others saved from this exercise, or from PyTorch's official MNIST example, made ours.
 
-The one place where a file of Python's pickle format is opened, and with ``weights_only=True`` alone: such a file can
-name tensors, and nothing else.
+Such files are of Python's pickle format. They are opened in a process of its own, which gives up everything first, and
+hands the tensors back as safetensors: see ``unpickle``.
 """
 
-import pickle  # for the name of its error; nothing is unpickled with it
-import warnings
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
-import torch
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from penstroke.errors import ModelError
+from penstroke.models import unpickle
 from penstroke.models.convnet import pooled_size
 from penstroke.models.description import Description
 from penstroke.models.files import new_model
 from penstroke.recipes import ConvNetSpec
+from penstroke.untrusted import open_plain, reason
 
-MAX_BYTES = 1 << 28
-"""Largest file that is opened: 256 MiB, two hundred times what either network needs."""
+MAX_BYTES = 1 << 26
+"""Largest file that is opened: 64 MiB, thirteen times what the larger network needs."""
+PATIENCE = 120.0
+"""Seconds for the process that opens a file, most of which it waits for PyTorch on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -84,29 +91,36 @@ def _refused(path: Path, reason: str) -> ModelError:
 
 def _read_state(path: Path) -> dict[str, Tensor]:
     """Return the file's tensors by name, without a ``module.`` that DataParallel puts before each."""
-    if not path.is_file():
-        raise _refused(path, "there is no such file" if not path.exists() else "it is no file")
-    if (size := path.stat().st_size) > MAX_BYTES:
-        raise _refused(path, f"it has {size} bytes, more than {MAX_BYTES}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as fault:
-        if b"Unsupported" in str(fault).encode() or "global" in str(fault).lower():
-            raise _refused(path, "it holds more than tensors (a whole model or code), which is never run") from fault
-        raise _refused(path, "it is no file of PyTorch's, or a damaged one") from fault
-    except Exception as fault:  # a damaged file makes PyTorch raise nearly anything
-        raise _refused(path, f"it is no file of PyTorch's, or a damaged one ({type(fault).__name__})") from fault
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
-    ):
-        raise _refused(path, "it is no plain state dict of names and tensors")
-    if any(not value.is_floating_point() or value.is_sparse or value.is_quantized for value in state.values()):
-        raise _refused(path, "its tensors are not all of a floating-point type")
-    if not all(value.isfinite().all() for value in state.values()):
-        raise _refused(path, "its weights are not all finite numbers")
-    return {name.removeprefix("module."): value.float() for name, value in state.items()}
+        file = open_plain(path)
+    except FileNotFoundError as fault:
+        raise _refused(path, "there is no such file") from fault
+    except OSError as fault:
+        raise _refused(path, reason(fault)) from fault
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if not 0 < size <= MAX_BYTES:
+            raise _refused(path, f"it has {size} bytes, more than {MAX_BYTES}" if size else "it is empty")
+        state = load(_converted(path, file))
+    return {name.removeprefix("module."): value for name, value in state.items()}
+
+
+def _converted(path: Path, file: BinaryIO) -> bytes:
+    """Return the file's tensors as safetensors, made by a process of its own: see ``unpickle``."""
+    command = [sys.executable, "-P", unpickle.__file__]
+    with TemporaryFile() as result:
+        try:
+            code = subprocess.run(
+                command, stdin=file, stdout=result, stderr=subprocess.DEVNULL, timeout=PATIENCE, check=False
+            ).returncode
+        except subprocess.TimeoutExpired as fault:
+            raise _refused(path, f"opening it takes more than {PATIENCE:g} s") from fault
+        if code < 0:
+            raise _refused(path, f"opening it takes more than {unpickle.SECONDS:g} s, or breaks PyTorch")
+        if code:
+            raise _refused(path, unpickle.REASONS.get(code, f"the process that opens it ended with {code}"))
+        result.seek(0)
+        return result.read()
 
 
 def _recognise(path: Path, state: dict[str, Tensor]) -> Kind:

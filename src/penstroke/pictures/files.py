@@ -7,7 +7,7 @@ scanner that writes it also writes PNG. No network is ever used. This file knows
 
 import warnings
 from collections.abc import Callable
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -21,6 +21,10 @@ from penstroke.errors import DataError
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 5
+MAX_PIXEL_BYTES = 8
+"""Bytes of a file for each pixel that is allowed: four channels of 16 bits, not packed at all."""
+MIN_ALLOWED_BYTES = 1 << 20
+"""Bytes that any file may have beside that: notes of the camera, a palette."""
 
 Pixels = UInt8[ndarray, "h w"] | UInt8[ndarray, "h w 3"]
 
@@ -89,7 +93,13 @@ def _open(path: Path | str, max_pixels: int, min_side: int, action: Callable[[Im
 def _read(
     stream: BinaryIO, name: str, max_pixels: int, min_side: int, action: Callable[[Image.Image], _Result]
 ) -> _Result:
-    """Return what ``action`` makes of the opened picture, its header checked."""
+    """Return what ``action`` makes of the opened picture, its size and its header checked."""
+    # Pillow has a limit of its own, which only who trusts every picture in the process may lift.
+    max_pixels = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
+    most = MIN_ALLOWED_BYTES + MAX_PIXEL_BYTES * max_pixels
+    if (size := stream.seek(0, SEEK_END)) > most:
+        raise DataError(f"{name} has {size} bytes, more than the {most} that are read.", "Save it as PNG or JPEG.")
+    stream.seek(0)
     try:
         with Image.open(stream, formats=FORMATS) as image:
             _check_header(image, name, max_pixels, min_side)
@@ -124,8 +134,8 @@ def _check_header(image: Image.Image, name: str, max_pixels: int, min_side: int)
         )
     # A phone's JPEG may carry further pictures (format MPO): its first is the photo itself.
     if image.format in ("GIF", "WEBP", "PNG") and getattr(image, "is_animated", False):
-        frames = getattr(image, "n_frames", "several")
-        raise DataError(f"{name} is animated ({frames} frames), and a picture has one.", "Save one frame as PNG.")
+        # How many frames a GIF has is known only after a walk through all of it: it may have a million.
+        raise DataError(f"{name} is animated, and a picture has one frame.", "Save one frame as PNG.")
 
 
 def _too_big(name: str, size: str, max_pixels: int) -> DataError:
