@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class TrainOptions:
     """Train RECIPE and keep everything in a run folder. Each field of the recipe is an option, too.
 
-    RECIPE is book, the textbook's, when none is named; or fast, the shortest way to 99 %.
+    RECIPE is book, the textbook's, when none is named; fast, the shortest way to 99 %; or sturdy, for use.
     """
 
     recipe: Recipe

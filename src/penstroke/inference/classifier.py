@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from numpy import ndarray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from penstroke import runs
 from penstroke.errors import DataError
@@ -67,7 +68,7 @@ class Classifier:
         return cls(*load_model(runs.model_file(place)), choose_device(device))
 
     def log_probabilities(self, images: UInt8[Tensor, "n c h w"], batch_size: int = 250) -> Float[Tensor, "n classes"]:
-        """Return log-probabilities for raw images, ``float32`` on the images' device.
+        """Return calibrated log-probabilities for raw images, ``float32`` on the images' device.
 
         Raises:
             DataError: the images do not have the shape that the network takes.
@@ -78,7 +79,9 @@ class Classifier:
                 f"The images have shape {list(images.shape)}, and the model takes [n, {', '.join(map(str, wanted))}].",
                 "Take the data or the pictures that the model was made for.",
             )
-        return log_probabilities(self.model, images, batch_size)
+        answers = log_probabilities(self.model, images, batch_size)
+        known = self.description.calibration
+        return F.log_softmax(answers / known.temperature, dim=1) if known else answers
 
     def predict(self, images: UInt8[Tensor, "n c h w"]) -> Prediction:
         """Return the answers for raw images with pixels in 0..255."""
@@ -105,4 +108,14 @@ class Classifier:
     def readings(self, images: UInt8[ndarray, "n c h w"]) -> list[Reading]:
         """Return the answers for pictures that were prepared as the model's pictures were."""
         answer = self.predict(torch.from_numpy(images))
-        return [Reading(tuple(row), answer.classes) for row in answer.probabilities.tolist()]
+        known = self.description.calibration
+        least = known.threshold if known else 0.0
+        return [
+            Reading(tuple(row), answer.classes, unsure(max(row), least) if max(row) < least else "")
+            for row in answer.probabilities.tolist()
+        ]
+
+
+def unsure(probability: float, least: float) -> str:
+    """Return in words why there is no answer."""
+    return f"it looks like none of the classes: the likeliest has {probability:.2f}, and {least:.2f} is asked for"

@@ -22,6 +22,41 @@ REMEDY = "Name a run folder or a model.safetensors made by `penstroke train` or 
 
 
 @dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What images held back from a training say of how sure its model may be."""
+
+    temperature: float
+    """What log-probabilities are divided by, before they add up to 1 again."""
+    threshold: float
+    """Least probability, 0..1, of the likeliest class that is given as an answer."""
+    images: int
+    """How many were held back."""
+    refused: int
+    """How many of them got no answer."""
+    wrong: int
+    """How many of those with an answer got a wrong one."""
+
+    @classmethod
+    def from_json(cls, values: Any) -> "Calibration":
+        """Return the calibration whose fields are ``values``.
+
+        Raises:
+            ValueError: it is not one.
+        """
+        if not isinstance(values, dict) or values.keys() != {item.name for item in dataclasses.fields(cls)}:
+            raise ValueError(f"calibration is {values!r}")
+        made = cls(**values)
+        counts = (made.images, made.refused, made.wrong)
+        if any(type(count) is not int or count < 0 for count in counts) or made.refused + made.wrong > made.images:
+            raise ValueError(f"calibration counts {counts}")
+        if type(made.temperature) is not float or not 1e-3 <= made.temperature <= 1e3:
+            raise ValueError(f"calibration has temperature {made.temperature!r}")
+        if type(made.threshold) is not float or not 0 <= made.threshold <= 1:
+            raise ValueError(f"calibration has threshold {made.threshold!r}")
+        return made
+
+
+@dataclass(frozen=True, kw_only=True)
 class Description:
     """What a model is, apart from its weights."""
 
@@ -35,6 +70,8 @@ class Description:
     """Pixel deviation in 0..1 that its first layer divides by."""
     picture_rule: str = "digit"
     """How a picture is prepared for it: see ``penstroke.pictures``."""
+    calibration: Calibration | None = None
+    """How sure it may be; None where nothing was held back to find that out."""
     trained: dict[str, Any] = field(default_factory=dict)
     """How it was trained: recipe, data, epochs done, versions."""
     test: dict[str, Any] | None = None
@@ -81,6 +118,7 @@ class Description:
             mean=_share(values["mean"], "mean"),
             std=_share(values["std"], "std"),
             picture_rule=rule,
+            calibration=None if values["calibration"] is None else Calibration.from_json(values["calibration"]),
             trained=trained,
             test=test,
         )

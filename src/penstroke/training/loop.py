@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -16,10 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstroke.data import Dataset, Split, carve
-from penstroke.data.augment import shifted
+from penstroke.data.augment import distorted, mixed_in, shifted
 from penstroke.data.batches import batches
 from penstroke.data.split import pixel_statistics
 from penstroke.evaluation import Score, score
+from penstroke.evaluation.calibration import calibrate
 from penstroke.models.description import Description
 from penstroke.models.files import new_model
 from penstroke.models.forward import log_probabilities
@@ -27,8 +29,13 @@ from penstroke.recipes import Recipe
 from penstroke.runtime import choose_device, derived_seed, prepare_once, seed_step
 from penstroke.training.finite import FiniteCheck
 from penstroke.training.history import EpochRow, History, Progress, Sink, State, StopTraining
+from penstroke.training.losses import Loss, smoothed_nll
 from penstroke.training.optimizers import build_optimizers, lr_factor, set_lr
 from penstroke.training.snapshot import Snapshot, put_back
+
+Augment = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+NON_DIGITS = 8_000
+"""How many pictures that show no digit are made for a training."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +52,13 @@ def train_step(
     optimizers: list[torch.optim.Optimizer],
     images: UInt8[Tensor, "b c h w"],
     labels: Int64[Tensor, "b"],
-    label_smoothing: float = 0.0,
+    loss_of: Loss = F.nll_loss,
 ) -> Float[Tensor, ""]:
-    """Take one step down the negative log-likelihood of a batch, and return that loss, still on the device.
+    """Take one step down the loss of a batch, and return that loss, still on the device.
 
     On the CPU, where looking costs nothing, no step is taken if the loss is not a finite number.
     """
-    answers = model(images)
-    loss = F.nll_loss(answers, labels)
-    if label_smoothing:
-        loss = (1 - label_smoothing) * loss - label_smoothing * answers.mean()
+    loss = loss_of(model(images), labels)
     if loss.is_cpu and not math.isfinite(loss.item()):
         return loss.detach()  # a step would spoil the weights, and hide what went wrong
     model.zero_grad()
@@ -72,8 +76,8 @@ def train_epoch(
     batch_size: int,
     seed: int,
     lr_factor: Callable[[float], float],
-    label_smoothing: float = 0.0,
-    shift: int = 0,
+    loss_of: Loss = F.nll_loss,
+    augment: Augment | None = None,
     sinks: Sequence[Sink] = (),
 ) -> None:
     """Go through what is left of the epoch under way: all of ``split`` once, in an order of the epoch's own.
@@ -83,8 +87,8 @@ def train_epoch(
         epochs: how many epochs the training has in all.
         seed: order, augmentation and dropout are functions of it, the epoch and the step.
         lr_factor: factor of the learning rates when that share (0..1) of the whole training is behind.
-        label_smoothing: share of the loss that asks for all classes alike.
-        shift: pixels by which each batch is moved at random, at most.
+        loss_of: loss of log-probabilities and labels.
+        augment: what becomes of each batch before it is learnt from.
         sinks: told of every step; one that raises ``StopTraining`` ends the epoch after that step.
 
     Raises:
@@ -98,7 +102,8 @@ def train_epoch(
         step = state.step
         lr = set_lr(optimizers, lr_factor((epoch - 1 + (step + 0.5) / steps) / epochs))
         seed_step(seed, epoch, step)
-        losses[step] = train_step(model, optimizers, shifted(images, shift), labels, label_smoothing)
+        batch = augment(images, labels) if augment else (images, labels)
+        losses[step] = train_step(model, optimizers, *batch, loss_of)
         state.step += 1
         check.stepped(lr)
         seen = min(state.step * batch_size, len(split))
@@ -143,6 +148,8 @@ def fit(
     for sink in sinks:
         sink.begun(state)
 
+    loss_of, augment = _loss(recipe), _augmentation(recipe, train)
+
     def factor(done: float) -> float:
         return lr_factor(recipe.schedule, done, recipe.epochs, recipe.lr_decay, recipe.warmup)
 
@@ -150,7 +157,7 @@ def fit(
         while state.epoch <= recipe.epochs:
             train_epoch(
                 state, train, epochs=recipe.epochs, batch_size=recipe.batch_size, seed=recipe.seed, lr_factor=factor,
-                label_smoothing=recipe.label_smoothing, shift=recipe.shift, sinks=sinks,
+                loss_of=loss_of, augment=augment, sinks=sinks,
             )  # fmt: skip
             row = _epoch_row(state, len(train), recipe.batch_size)
             row = _measured(row, state.model, test, held_back, recipe.test_batch_size)
@@ -159,7 +166,35 @@ def fit(
                 sink.epoch_ended(row)
         state.history.finished = True
     state.history.seconds = time.perf_counter() - state.began
-    return Fitted(state.model.eval(), state.description, state.history)
+    description = state.description
+    if held_back:
+        answers = log_probabilities(state.model, held_back.images, recipe.test_batch_size)
+        description = replace(description, calibration=calibrate(answers, held_back.labels, recipe.refuse))
+    return Fitted(state.model.eval(), description, state.history)
+
+
+def _loss(recipe: Recipe) -> Loss:
+    """Return the loss that a recipe asks for."""
+    if not (recipe.label_smoothing or recipe.non_digits):
+        return F.nll_loss
+    return partial(smoothed_nll, smoothing=recipe.label_smoothing)
+
+
+def _augmentation(recipe: Recipe, train: Split) -> Augment:
+    """Return what becomes of each batch: a function of PyTorch's random state."""
+    strange = None
+    if recipe.non_digits and train.classes == tuple("0123456789") and train.images.shape[1:] == (1, 28, 28):
+        from penstroke.data.non_digits import non_digits  # with Pillow and SciPy, which others can do without
+
+        strange = non_digits(NON_DIGITS, recipe.seed).to(train.images.device)
+
+    def augment(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        if strange is not None:
+            images, labels = mixed_in(images, labels, recipe.non_digits, strange)
+        images = shifted(images, recipe.shift)
+        return (distorted(images, recipe.distortion) if recipe.distortion else images), labels
+
+    return augment
 
 
 def _new_state(recipe: Recipe, train: Split, picture_rule: str, place: torch.device, began: float) -> State:
