@@ -10,10 +10,13 @@ from functools import partial
 from typing import Annotated, Any
 
 import tyro
+from torch import Tensor
 
 from benchmarks.conditions import keep, seconds
 from penstroke import Classifier, evaluate, fit, load, recipes, runtime
 from penstroke.cli.output import table
+from penstroke.evaluation.calibration import calibration_error
+from penstroke.training import Fitted
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,29 @@ class Options:
     recipe: Annotated[str, tyro.conf.Positional] = "book"
     seeds: int = 5
     data: str = "mnist"
+    threads: int | None = None
+
+
+def calibration(fitted: Fitted, answers: Tensor, labels: Tensor) -> dict[str, Any] | None:
+    """Return how far the test set's probabilities are off, and what became of the images that got no answer."""
+    known = fitted.description.calibration
+    if not known:
+        return None
+    sure, said = answers.exp().max(1)
+    answered = sure >= known.threshold
+    return {
+        "temperature": known.temperature,
+        "threshold": known.threshold,
+        "error": calibration_error(answers.exp(), labels),
+        "refused": int((~answered).sum()),
+        "wrong_of_answered": int((answered & (said != labels)).sum()),
+    }
 
 
 def main() -> None:
     """Measure, print a table, keep the figures."""
     options = tyro.cli(Options)
-    runtime.prepare()
+    runtime.prepare(options.threads)
     data = load(options.data)
     runs: list[dict[str, Any]] = []
     for seed in range(options.seeds):
@@ -45,6 +65,7 @@ def main() -> None:
                 "tests": [test.to_json() for test in tests],
                 "train_seconds": train_seconds,
                 "test_seconds": test_seconds,
+                "calibration": calibration(fitted, answer(data.test.images), data.test.labels),
             }
         )
         print(f"seed {seed}: {[test.correct for test in tests]} right, {train_seconds:.2f} s", flush=True)
