@@ -1,7 +1,7 @@
 """``python -m campaigns.run [--small] [TRIAL...]``: run trials, each in a process of its own, and keep their figures.
 
-The figures go to ``benchmarks/results/reliability-training.json``, with how long each trial took; those of ``--small`` are only
-printed. The exit code is 5 if a trial found what must never happen.
+The figures go to ``benchmarks/results/reliability-training.json``, with how long each trial took; those of ``--small``
+are only printed. The exit code is 5 if a trial found what must never happen.
 """
 
 import json
