@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.conditions import RESULTS
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/chapter.md", "docs/fast.md")
+PAGES = ("README.md", "docs/chapter.md", "docs/fast.md", "docs/reliability.md")
 
 
 def result(name: str) -> dict[str, Any]:
@@ -99,7 +99,48 @@ def speed() -> str:
     return "\n".join([*rows, "", *more])
 
 
-TABLES = {"accuracy": accuracy, "speed": speed}
+def reliability() -> str:
+    """Return the table of what the campaigns found."""
+    trials = result("reliability-training")["trials"]
+    kills, points, cuts, faults = (trials[name] for name in ("kills", "kill points", "power cuts", "faults"))
+    damages, repeats, cost = trials["damages"], trials["repeats"], trials["cost"]
+    bits = "the same" if repeats["two threads give the bits of one"] else "other"
+    lines = {
+        "kills": (
+            f"SIGKILL at random moments: {kills['kills']:,} kills of {kills['trainings']} trainings, all optimizers",
+            f"{kills['unreadable']} unreadable checkpoints, {kills['unequal']} ends unlike the unbroken run's",
+        ),
+        "kill points": (
+            f"SIGKILL before each of the {points['operations']} operations on the disk of a training",
+            f"{points['unreadable']} unreadable checkpoints, {points['unequal']} ends unlike the unbroken run's",
+        ),
+        "power cuts": (
+            f"power cuts: {cuts['states']:,} legal states of the disk, {cuts['finished']} of them trained to their end",
+            f"{cuts['lost']} lost a promised checkpoint, {cuts['third']} hold what never was, {cuts['unequal']} unlike",
+        ),
+        "faults": (
+            f"a fault at each operation, {faults['kinds']} kinds, once and lasting: {faults['trials']:,} trials",
+            f"{faults['checkpoint lost']} checkpoints lost, {faults['wrong error']} wrong messages, "
+            f"{faults['littered']} with litter, {faults['unequal']} unlike once resumed",
+        ),
+        "damages": (
+            f"flips, cuts and swaps in checkpoints: {damages['trials']:,}",
+            f"{damages['unnoticed']} unnoticed, {damages['previous not used']} times the one before was not used",
+        ),
+        "repeats": (
+            f"{repeats['repeats']} repeats of one seed on one thread, and one on two",
+            f"{repeats['different']} with other bits; {bits} bits on two threads",
+        ),
+        "cost": (
+            f"cost of checkpoints in a `book` run of {cost['epochs']} epochs",
+            f"{100 * cost['share']:.2f} % of {cost['training seconds']:.0f} s, {cost['checkpoints']} checkpoints",
+        ),
+    }
+    rows = [f"| {trial} | {found} | {trials[name]['seconds']:.0f} s |" for name, (trial, found) in lines.items()]
+    return "\n".join(["| trial | found | took |", "|---|---|---|", *rows, "", f"{conditions('reliability-training')}."])
+
+
+TABLES = {"accuracy": accuracy, "speed": speed, "reliability": reliability}
 
 
 def filled(page: str) -> str:

@@ -186,6 +186,25 @@ def test_the_latest_unfinished_run_comes_before_a_later_finished_one(tmp_path: P
     assert runs.to_resume(home=tmp_path).path.name == "c"
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("run.json", {"state": "running"}),
+        ("run.json", {"state": "running", "data": ["mnist5k"]}),
+        ("environment.json", {"device": "cpu", "threads": "many", "flush_denormal": True}),
+        ("environment.json", []),
+        ("recipe.json", {}),
+    ],
+)
+def test_a_run_that_makes_no_sense_is_refused(file: str, content: object, tmp_path: Path, penstroke: Penstroke) -> None:
+    conditions = {"device": "cpu", "threads": 1, "flush_denormal": True}
+    run = runs.create("a", conditions, tmp_path / "a", recipes.book(), data={"source": "mnist5k"})
+    (run.path / file).write_text(json.dumps(content))
+    done = penstroke("train", "--resume", run.path)
+    assert done.code in (2, 4)
+    assert "Traceback" not in done.err
+
+
 def test_words_for_the_pace() -> None:
     assert resuming.pace("auto") == {}
     assert resuming.pace("500") == {"steps": 500}

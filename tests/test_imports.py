@@ -44,6 +44,12 @@ def test_imports_point_one_way() -> None:
     assert not wrong
 
 
+def test_storage_alone_changes_the_disk() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if path.name not in ("storage.py", "disk.py"):
+            assert "disk" not in imported(ast.parse(path.read_text(encoding="utf-8"))), f"{path} goes around storage"
+
+
 def modules_after(code: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"], capture_output=True, text=True, check=True

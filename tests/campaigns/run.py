@@ -1,7 +1,7 @@
 """``python -m campaigns.run [--small] [TRIAL...]``: run trials, each in a process of its own, and keep their figures.
 
-The figures go to ``benchmarks/results/reliability.json``, with how long each trial took; those of ``--small`` are only
-printed. The exit code is 5 if a trial found what must never happen.
+The figures go to ``benchmarks/results/reliability-training.json``, with how long each trial took; those of ``--small``
+are only printed. The exit code is 5 if a trial found what must never happen.
 """
 
 import json
@@ -95,9 +95,9 @@ def main(words: list[str]) -> int:
         print(f"{name}: {json.dumps(figures)} {failures(figures) or 'ok'}", flush=True)
         failed += bool(failures(figures))
         if not small:
-            path = RESULTS / "reliability.json"
+            path = RESULTS / "reliability-training.json"
             kept = json.loads(path.read_text())["trials"] if path.exists() else {}
-            keep("reliability", {"trials": {**kept, name: figures}})
+            keep("reliability-training", {"trials": {**kept, name: figures}})
     return 5 if failed else 0
 
 

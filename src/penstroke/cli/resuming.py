@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from penstroke import runs
-from penstroke.errors import UsageError
+from penstroke.errors import RunError, UsageError
 from penstroke.recipes import Recipe
 from penstroke.runs import Run
 
@@ -39,6 +39,25 @@ def wanted(words: Sequence[str]) -> Run | None:
     return runs.to_resume(None if place == LATEST else Path(place))
 
 
+def as_before(old: Run) -> dict[str, Any]:
+    """Return the options with which a run was made, as far as its result hangs on them.
+
+    Raises:
+        RunError: they cannot be read, or make no sense.
+    """
+    conditions, data = old.environment(), old.read().get("data")
+    options = {
+        "data": data.get("source") if isinstance(data, dict) else None,
+        "device": conditions.get("device"),
+        "threads": conditions.get("threads"),
+        "tune": conditions.get("flush_denormal"),
+    }
+    for (name, value), kind in zip(options.items(), (str, str, int, bool), strict=True):
+        if type(value) is not kind:
+            raise RunError(f"The run {old.path} says of its {name}: {value!r}.", "The run is damaged; train it anew.")
+    return {"recipe": old.recipe(), **options}
+
+
 def refuse_changes(old: Run, recipe: Recipe, data: str, named: str | None, out: Path | None) -> None:
     """Check that nothing is asked for that would make of a resumed run another one.
 
@@ -49,9 +68,9 @@ def refuse_changes(old: Run, recipe: Recipe, data: str, named: str | None, out: 
     changes = list(_changes(before.to_json(), recipe.to_json()))
     if named and named != before.name:
         changes.insert(0, f"recipe {before.name} -> {named}")
-    source = old.read().get("data", {})
-    if data not in (source.get("source"), source.get("requested")):
-        changes.append(f"data {source.get('source')} -> {data}")
+    source = old.read()["data"]
+    if data not in (source["source"], source.get("requested")):
+        changes.append(f"data {source['source']} -> {data}")
     if out is not None:
         changes.append(f"out {old.path} -> {out}")
     if changes:

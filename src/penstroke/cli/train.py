@@ -49,8 +49,8 @@ def run(words: Sequence[str]) -> int:
     words = resuming.completed(words)
     named = words[0] if words and not words[0].startswith("-") else None
     old = resuming.wanted(words)
-    default = TrainOptions(recipe=recipes.get(named or "book")) if old is None else _as_before(old)
-    options = parse(TrainOptions, "train [RECIPE] [options]", words[1 if named else 0 :], default)
+    default = {"recipe": recipes.get(named or "book")} if old is None else resuming.as_before(old)
+    options = parse(TrainOptions, "train [RECIPE] [options]", words[1 if named else 0 :], TrainOptions(**default))
     pace = resuming.pace(options.checkpoint_every)
     if old is not None:
         resuming.refuse_changes(old, options.recipe, options.data, named, options.out)
@@ -79,40 +79,28 @@ def run(words: Sequence[str]) -> int:
     warn_of_guessing(fitted)
     _say_result(made, fitted, data, options)
     if not fitted.history.finished:
-        again = f"penstroke train --resume {made.path}"
-        warn(
-            f"stopped; go on with `{again}`"
-            + (", which begins anew: there is no checkpoint" if "never" in pace else "")
-        )
+        anew = ", from the beginning: it has no checkpoint" if "never" in pace else ""
+        warn(f"stopped; go on with `penstroke train --resume {made.path}`{anew}")
     return stop.exit_code
 
 
-def _as_before(old: Run) -> TrainOptions:
-    """Return the options with which a run was made, as far as its result hangs on them."""
-    before = old.environment()
-    return TrainOptions(
-        recipe=old.recipe(),
-        data=str(old.read().get("data", {}).get("source", "auto")),
-        device=str(before.get("device", "auto")),
-        threads=before.get("threads"),
-        tune=bool(before.get("flush_denormal", True)),
-    )
-
-
 def _say_result(made: Run, fitted: "Fitted", data: "Dataset", options: TrainOptions) -> None:
-    """Draw the curves, and print what was measured."""
-    from penstroke.inference import Classifier
-    from penstroke.insight.views import draw_curves, draw_samples
+    """Print what was measured; draw the curves and a test image, unless the training was stopped and must end soon."""
+    result = made.read()
+    if fitted.history.finished:
+        from penstroke.insight.views import draw_curves
 
-    draw_curves(made)
+        draw_curves(made)
     if options.json:
         say_json(_as_json(made))
         return
-    if options.recipe.test_each_epoch and fitted.history.epochs:
+    if fitted.history.finished and options.recipe.test_each_epoch:
+        from penstroke.inference import Classifier
+        from penstroke.insight.views import draw_samples
+
         classifier = Classifier(fitted.model, fitted.description)
         picture, (sample,) = draw_samples(classifier, data.test, [0], made.pictures)
         say(f"test image 0: prediction {sample.predicted}, truth {sample.truth}, picture {picture}")
-    result = made.read()
     say(f"run: {made.path} ({result['state']}, data {data.card.name}, {result['seconds']:.1f} s)")
     if not (options.recipe.test_each_epoch or options.recipe.validation):
         say(f"not measured yet: penstroke test {made.path}")
