@@ -100,6 +100,7 @@ def _round(context: ForkServerContext, web: Web, number: int, processes: int, ki
             handler.wfile.write(CONTENT[start : start + step])
             if kill and len(begun) == 1:
                 struck.wait(HANGS)  # whoever reads this first is killed now, however busy the machine is
+                return
         finished.append(1)
 
     web.pages[f"/{number}/{NAME}"] = slowly
