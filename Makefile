@@ -3,14 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: train test check bench campaign lint types clean help
+.PHONY: train test check bench campaign audit lint types clean help
 
 help:
 	@echo "make train   train the textbook's network, test it, draw a test image with its prediction"
 	@echo "make test    run the tests"
 	@echo "make check   lint, types, tests: what decides whether a change lands"
 	@echo "make bench   measure speed against the references (short form)"
-	@echo "make campaign  kill, fault and damage trainings by the thousand (a quarter of an hour)"
+	@echo "make campaign  kill, fault, damage and attack all there is, in full (over an hour)"
+	@echo "make audit   list what Penstroke is made of, and ask whether holes are known in it"
 	@echo "make clean   remove the environment and caches (runs are kept)"
 
 $(READY): pyproject.toml constraints.txt
@@ -41,6 +42,14 @@ bench: $(READY)
 
 campaign: $(READY)
 	PYTHONPATH=.:tests $(BIN)/python -m campaigns.run
+	PYTHONPATH=tests $(BIN)/python -m campaigns.fetch_race
+	PYTHONPATH=tests $(BIN)/python -m campaigns.idx_fuzz
+	PYTHONPATH=tests $(BIN)/python -m campaigns.model_files
+	PYTHONPATH=tests $(BIN)/python -m campaigns.picture_fuzz
+
+audit: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[audit]'
+	PYTHONPATH=tests $(BIN)/python -m campaigns.supply_chain
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

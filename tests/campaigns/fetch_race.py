@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from conftest import Web
@@ -34,8 +34,8 @@ NAME = "train-images-idx3-ubyte.gz"
 CONTENT = bytes(range(256)) * 2048
 """Half a megabyte."""
 PIECES = 16
-PAUSE = 0.01
-"""Seconds between two pieces of the body, so that there is time to kill who reads it."""
+HANGS = 120.0
+"""Seconds without news after which a round hangs."""
 TOGETHER = 0.7
 """Seconds that processes wait for each other, to begin at one moment."""
 PATIENCE = 5.0
@@ -86,16 +86,21 @@ def _fetch(root: str, card: DatasetCard, news: Connection, begin: float) -> None
 
 def _round(context: ForkServerContext, web: Web, number: int, processes: int, kill: bool, root: Path) -> dict[str, Any]:
     """Let many processes fetch one file at once, kill the first that gets bytes of it, and return what came of it."""
-    finished = []
+    begun: list[int] = []
+    finished: list[int] = []
+    struck = Event()
 
     def slowly(handler: BaseHTTPRequestHandler) -> None:
+        begun.append(1)
         handler.send_response(200)
         handler.send_header("Content-Length", str(len(CONTENT)))
         handler.end_headers()
         step = len(CONTENT) // PIECES
         for start in range(0, len(CONTENT), step):
             handler.wfile.write(CONTENT[start : start + step])
-            time.sleep(PAUSE)
+            if kill and len(begun) == 1:
+                struck.wait(HANGS)  # whoever reads this first is killed now, however busy the machine is
+                return
         finished.append(1)
 
     web.pages[f"/{number}/{NAME}"] = slowly
@@ -111,13 +116,13 @@ def _round(context: ForkServerContext, web: Web, number: int, processes: int, ki
         running.append(process)
     outcome: dict[str, Any] = {"results": Counter(), "killed_at": None, "went_on": None, "ended": None}
     while ends:
-        ready = wait(list(ends), timeout=60)
+        ready = wait(list(ends), timeout=HANGS)
         if not ready:
             outcome["results"]["hangs"] += len(ends)
             break
         for end in ready:
             assert isinstance(end, Connection)
-            _hear(outcome, end, ends, kill)
+            _hear(outcome, end, ends, struck if kill else None)
     for process in running:
         if not ready:
             process.kill()
@@ -127,7 +132,7 @@ def _round(context: ForkServerContext, web: Web, number: int, processes: int, ki
     return outcome
 
 
-def _hear(outcome: dict[str, Any], end: Connection, ends: dict[Any, Any], kill: bool) -> None:
+def _hear(outcome: dict[str, Any], end: Connection, ends: dict[Any, Any], struck: Event | None) -> None:
     try:
         said, when = end.recv()
     except EOFError:
@@ -136,9 +141,10 @@ def _hear(outcome: dict[str, Any], end: Connection, ends: dict[Any, Any], kill: 
     if said != "leads":
         outcome["results"][said] += 1
         outcome["ended"] = max(when, outcome["ended"] or when)
-    elif kill and outcome["killed_at"] is None:
-        os.kill(ends[end].pid, signal.SIGKILL)
+    elif struck and outcome["killed_at"] is None:
         outcome["killed_at"] = time.monotonic()
+        os.kill(ends[end].pid, signal.SIGKILL)
+        struck.set()
     elif outcome["went_on"] is None:
         outcome["went_on"] = when
 

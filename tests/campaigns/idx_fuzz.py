@@ -19,7 +19,7 @@ from typing import Any
 from penstroke.data.idx import read_idx
 from penstroke.errors import DataError
 
-SHARES = {"idx": 1.0, "run": 0.1, "model": 0.1}
+SHARES = {"idx": 1.0, "run": 0.03, "model": 0.03}
 """Inputs for each target, as shares of those for IDX."""
 LIMIT = 2.0
 """Seconds in which each input must be answered."""
