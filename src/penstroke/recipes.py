@@ -225,13 +225,14 @@ def sturdy(**changes: Any) -> Recipe:
     recipe = Recipe(
         name="sturdy",
         network=PatchNetSpec(channels=(32, 64, 128), kernel_sizes=(5, 3, 3), strides=(2, 1, 2), hidden=128),
-        epochs=16,
+        epochs=14,
         batch_size=256,
         optimizer="muon",
         lr=0.02,
         momentum=0.9,
+        label_smoothing=0.05,
         schedule="one-cycle",
-        distortion=0.6,
+        distortion=0.5,
         non_digits=0.1,
         validation=0.1,
     )

@@ -16,6 +16,7 @@ VERBS = {
     "test": ("test", "loss, accuracy with its interval, and a table of the classes"),
     "show": ("show", "test images with prediction and truth, as PNG and in the terminal"),
     "predict": ("predict", "say what pictures of your own show"),
+    "read": ("read", "read all digits in pictures of your own, in lines"),
     "data": ("data", "datasets: list, fetch, info, import"),
     "import": ("weights", "make a run of weights that others saved from this exercise"),
 }

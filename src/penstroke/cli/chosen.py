@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from penstroke import runs
+from penstroke import runs, storage
 from penstroke.cli.output import warn
 
 if TYPE_CHECKING:
@@ -52,6 +52,13 @@ def open_data(classifier: "Classifier", wanted: str | None) -> "Dataset":
     if data.card.name == "mnist5k" and trained_on != "mnist5k":
         warn("the sample's images come from MNIST's training set: this model may have been trained on them")
     return data
+
+
+def pictures_folder(place: Path, wanted: Path | None = None) -> Path:
+    """Return where pictures go: the folder ``wanted``, made if it is missing, or the run's own, or the present one."""
+    if wanted:
+        return storage.make_folder(wanted)
+    return runs.Run(place).pictures if runs.is_run(place) else Path()
 
 
 def split_run(paths: tuple[Path, ...]) -> tuple[Path | None, tuple[Path, ...]]:

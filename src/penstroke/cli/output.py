@@ -32,10 +32,15 @@ def warn(text: str) -> None:
     emit(f"note: {text}", sys.stderr)
 
 
+def as_fault(fault: PenstrokeError) -> dict[str, str]:
+    """Return an error as JSON values."""
+    return {"kind": fault.kind, "message": fault.message, "remedy": fault.remedy}
+
+
 def print_error(fault: PenstrokeError, as_json: bool) -> None:
     """Print an error: what is wrong, and on a second line what to do about it."""
     if as_json:
-        say_json({"error": {"kind": fault.kind, "message": fault.message, "remedy": fault.remedy}})
+        say_json({"error": as_fault(fault)})
         return
     emit(f"penstroke: {harmless(fault.message)}", sys.stderr)
     if fault.remedy:

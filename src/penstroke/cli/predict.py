@@ -1,6 +1,7 @@
 """``penstroke predict [RUN] PICTURE...``: say what pictures of your own show."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional
 
 from penstroke import runs
-from penstroke.cli.chosen import open_classifier, split_run, warn_of_unfinished
-from penstroke.cli.output import percent, print_error, say, say_json
+from penstroke.cli.chosen import open_classifier, pictures_folder, split_run, warn_of_unfinished
+from penstroke.cli.output import as_fault, percent, print_error, say, say_json, warn
 from penstroke.cli.parsing import parse
 from penstroke.cli.workers import prepared
 from penstroke.errors import DataError, UsageError
@@ -28,6 +29,8 @@ class PredictOptions:
 
     pictures: Annotated[tuple[Path, ...], Positional] = ()
     """Picture files; before them, optionally, a run folder or model file (default: the latest run)."""
+    explain_picture: bool = False
+    """Also draw how each picture was prepared, stage by stage, as a PNG among the run's pictures."""
     device: str = "cpu"
     """auto, cpu, cuda, mps or xpu."""
     json: bool = False
@@ -59,7 +62,21 @@ def run(words: Sequence[str]) -> int:
                 print_error(found, as_json=False)
             else:
                 say(f"{path}: {_in_words(found)}")
+    if options.explain_picture:
+        _explain(
+            pictures, model, description.picture_rule, description.image_shape[1], say if not options.json else warn
+        )
     return DataError.exit_code if faults else 0
+
+
+def _explain(pictures: Sequence[Path], model: Path, rule: str, size: int, tell: Callable[[str], None]) -> None:
+    """Draw the stages of each picture's preparation, and name the files; what cannot be read was said already."""
+    from penstroke.insight.views import draw_preparation
+
+    folder = pictures_folder(model.parent if model.name == runs.MODEL else model)
+    for path in pictures:
+        with contextlib.suppress(DataError):
+            tell(f"stages: {draw_preparation(path, folder, rule, size)}")
 
 
 def _ask(classifier: "Classifier", images: Sequence["ndarray | DataError"]) -> list[Reading | DataError]:
@@ -89,9 +106,8 @@ def _in_words(found: Reading) -> str:
 
 def _as_json(path: Path, found: Reading | DataError) -> dict[str, Any]:
     if isinstance(found, DataError):
-        fault = {"kind": found.kind, "message": found.message, "remedy": found.remedy}
         nothing: dict[str, Any] = {"label": None, "probability": None, "probabilities": [], "abstained": True}
-        return {"file": str(path)} | nothing | {"error": fault}
+        return {"file": str(path)} | nothing | {"error": as_fault(found)}
     return {
         "file": str(path),
         "label": found.label,

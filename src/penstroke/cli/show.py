@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional
 
-from penstroke.cli.chosen import open_classifier, open_data
+from penstroke.cli.chosen import open_classifier, open_data, pictures_folder
 from penstroke.cli.output import say, say_json
 from penstroke.cli.parsing import parse
 from penstroke.errors import UsageError
@@ -15,7 +15,10 @@ from penstroke.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class ShowOptions:
-    """Draw test images with prediction, probabilities and truth, as a PNG and in the terminal."""
+    """Draw test images with prediction, probabilities and truth, as a PNG and in the terminal.
+
+    Given a picture file in place of RUN, draw how it is prepared for a network, stage by stage.
+    """
 
     run: Annotated[Path | None, Positional] = None
     """Run folder or model file; by default the latest run."""
@@ -35,15 +38,17 @@ class ShowOptions:
 
 def run(words: Sequence[str]) -> int:
     """Draw, name the file, and show the picture in characters when it is one."""
-    options = parse(ShowOptions, "show [RUN] [options]", words)
+    options = parse(ShowOptions, "show [RUN or PICTURE] [options]", words)
     if not 1 <= options.count <= 400:
         raise UsageError(f"--count is {options.count}, and must be from 1 to 400.")
     if options.out and options.out.suffix.lower() != ".png":
         raise UsageError(f"--out is {options.out}, and must end in .png.")
 
+    if options.run and options.run.is_file() and options.run.suffix != ".safetensors":
+        return _show_preparation(options.run, options)
+
     from penstroke.insight.terminal import draw
     from penstroke.insight.views import draw_samples
-    from penstroke.runs import Run, is_run
 
     classifier, place = open_classifier(options.run)
     split = open_data(classifier, options.data).test
@@ -59,7 +64,7 @@ def run(words: Sequence[str]) -> int:
             f"Take one from 0 to {len(indices) - 1}." if indices else "The model gets all of them right.",
         )
     chosen = list(indices[options.index : options.index + options.count])
-    folder = Run(place).pictures if is_run(place) else Path()
+    folder = pictures_folder(place)
     name = ("wrong" if options.wrong else "sample") + ("" if len(chosen) == 1 else "s")
     if options.out:
         folder, name = options.out.parent, options.out.stem
@@ -79,4 +84,26 @@ def run(words: Sequence[str]) -> int:
             f"(probability {sample.probability:.4f}), truth {sample.truth}"
         )
     say(f"picture: {picture}")
+    return 0
+
+
+def _show_preparation(picture: Path, options: ShowOptions) -> int:
+    """Draw the stages of a picture's preparation, as the latest run's model asks for it, or else for digits."""
+    from penstroke import runs
+    from penstroke.errors import RunError
+    from penstroke.insight.views import draw_preparation
+    from penstroke.models.description import read_description
+
+    try:
+        found = read_description(runs.latest().model_path)
+        rule, size = found.picture_rule, found.image_shape[1]
+    except RunError:
+        rule, size = "digit", 28
+    drawn = draw_preparation(picture, Path(), rule, size)
+    if options.out:
+        drawn = drawn.replace(options.out)
+    if options.json:
+        say_json({"file": str(picture), "picture": str(drawn)})
+    else:
+        say(f"picture: {drawn}")
     return 0

@@ -14,6 +14,8 @@ Labels = Int64[Tensor, "n"]
 NO_CLASS = -1
 """The label of an image that shows none of the classes."""
 
+UNTOUCHED = 0.2
+"""Share of the images that are left as they are."""
 TURN = math.radians(15)
 """Each way, at most, at strength 1; so are the others."""
 SCALE, ASPECT, SHEAR = 0.15, 0.12, 0.25
@@ -78,7 +80,8 @@ def distorted(images: Raw | Images, strength: float) -> Images:
     levels = images.float()
     if not strength:
         return levels
-    return _toned(_restroked(_warped(levels, strength), strength), strength).clamp_(0, 255)
+    changed = _toned(_restroked(_warped(levels, strength), strength), strength).clamp_(0, 255)
+    return torch.where(_between(levels, 0, 1) < UNTOUCHED, levels, changed)
 
 
 def _between(images: Images, low: float, high: float) -> Float[Tensor, "n 1 1 1"]:

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from penstroke.inference.reading import Reading
+from penstroke.inference.reading import Mark, Page, Reading
 
 if TYPE_CHECKING:
     from penstroke.inference.classifier import Classifier, Prediction
 
-__all__ = ["Classifier", "Prediction", "Reading"]
+__all__ = ["Classifier", "Mark", "Page", "Prediction", "Reading"]
 
 
 def __getattr__(name: str) -> Any:

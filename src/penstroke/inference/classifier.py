@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
 from numpy import ndarray
@@ -11,11 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstroke import runs
-from penstroke.errors import DataError
-from penstroke.inference.reading import Reading
+from penstroke.errors import DataError, ModelError
+from penstroke.inference.reading import Mark, Page, Reading
 from penstroke.models.description import Description
 from penstroke.models.files import load_model
 from penstroke.models.forward import log_probabilities
+
+LEAST_AMONG_OTHERS = 0.3
+"""Probability asked for where a mark stands among digits and has their size: most such marks are digits."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +109,50 @@ class Classifier:
             return Reading((), self.description.classes, fault.message)
         return self.readings(image[None])[0]
 
-    def readings(self, images: UInt8[ndarray, "n c h w"]) -> list[Reading]:
-        """Return the answers for pictures that were prepared as the model's pictures were."""
+    def read_page(self, picture: str | Path | UInt8[ndarray, "h w *c"]) -> Page:
+        """Return all digits in a picture, by line from the top, and from left to right.
+
+        Args:
+            picture: a file, or pixels: grey ``[h, w]`` or colour ``[h, w, 3]``.
+
+        Raises:
+            DataError: the file is no picture that can be read.
+            ModelError: the model does not read digits of 28x28 pixels.
+        """
+        from penstroke.pictures import EmptyPicture, open_picture
+        from penstroke.pictures.segment import segment
+
+        what = self.description
+        if what.picture_rule != "digit" or what.image_shape != (1, 28, 28):
+            raise ModelError(
+                f"The model takes pictures by the rule {what.picture_rule!r}, {what.image_shape}, and reads no pages.",
+                "Take a model that was trained on digits of 28x28 pixels.",
+            )
+
+        def score(images: UInt8[ndarray, "n 28 28"]) -> Float[ndarray, "n classes"]:
+            return self.log_probabilities(torch.from_numpy(images)[:, None]).numpy()
+
+        try:
+            symbols = segment(picture if isinstance(picture, ndarray) else open_picture(picture), score)
+        except EmptyPicture:
+            symbols = []
+        if not symbols:
+            return Page(())
+        readings = self.readings(np.stack([symbol.image for symbol in symbols])[:, None], LEAST_AMONG_OTHERS)
+        return Page(
+            tuple(Mark(symbol.line, symbol.box, found) for symbol, found in zip(symbols, readings, strict=True))
+        )
+
+    def readings(self, images: UInt8[ndarray, "n c h w"], least: float = 1.0) -> list[Reading]:
+        """Return the answers for pictures that were prepared as the model's pictures were.
+
+        Args:
+            images: the pictures.
+            least: no more than this probability, 0..1, is asked for, even where the model's calibration asks for more.
+        """
         answer = self.predict(torch.from_numpy(images))
         known = self.description.calibration
-        least = known.threshold if known else 0.0
+        least = min(least, known.threshold) if known else 0.0
         return [
             Reading(tuple(row), answer.classes, unsure(max(row), least) if max(row) < least else "")
             for row in answer.probabilities.tolist()

@@ -1,6 +1,7 @@
-"""What is said of one picture."""
+"""What is said of one picture: of its one symbol, or of a whole page of them."""
 
 from dataclasses import dataclass
+from itertools import groupby
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,37 @@ class Reading:
     def probability(self) -> float | None:
         """Probability of the likeliest class, 0..1, or None when nothing was found to ask about."""
         return self.ranking[0][1] if self.probabilities else None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One mark of a digit's size on a page, and what it was read as; ``reading.abstained`` where it is none."""
+
+    line: int
+    """Index of its line, from the top."""
+    box: tuple[int, int, int, int]
+    """``(x, y, width, height)`` in the picture's pixels."""
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is written on a page, in reading order."""
+
+    marks: tuple[Mark, ...]
+
+    @property
+    def digits(self) -> list[Mark]:
+        """The marks that were read."""
+        return [mark for mark in self.marks if not mark.reading.abstained]
+
+    @property
+    def left_out(self) -> list[Mark]:
+        """The marks that look like none of the classes."""
+        return [mark for mark in self.marks if mark.reading.abstained]
+
+    @property
+    def lines(self) -> list[str]:
+        """The text of each line in which a digit was read."""
+        by_line = groupby(self.digits, key=lambda mark: mark.line)
+        return ["".join(str(mark.reading.label) for mark in line) for _, line in by_line]

@@ -21,6 +21,19 @@ def draw_curves(run: Run) -> Path | None:
     return save_figure(figure, run.pictures / "curves.png")
 
 
+def draw_preparation(picture: Path, folder: Path, rule: str = "digit", size: int = 28) -> Path:
+    """Draw how a picture file is prepared for a network, stage by stage, and return the file.
+
+    Raises:
+        DataError: it is no picture that can be read, or nothing is written in it.
+    """
+    from penstroke.insight.pages import draw_stages  # with SciPy, which drawing a test image can do without
+    from penstroke.pictures import open_picture, prepare_with_stages
+
+    stages = prepare_with_stages(open_picture(picture), rule, size)
+    return draw_stages(stages, picture.name, folder / f"{picture.stem}-stages.png")
+
+
 def answered(classifier: Classifier, split: Split, indices: Sequence[int]) -> list[Sample]:
     """Return the images at ``indices`` of ``split`` with the classifier's answers."""
     chosen = split.subset(torch.tensor(indices))
