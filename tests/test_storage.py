@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from campaigns.plans import Count, Fail
 from trained import files_below
 
-from penstroke import storage
+from penstroke import disk, storage
 from penstroke.errors import StorageError
 
 
@@ -81,6 +82,58 @@ def test_lines_are_only_added(tmp_path: Path) -> None:
     lines.append({"a": 1})
     lines.append({"a": 2}, {"a": 3})
     assert [json.loads(line)["a"] for line in (tmp_path / "m.jsonl").read_text().splitlines()] == [1, 2, 3]
+
+
+def test_lines_and_the_name_of_a_new_file_are_on_the_disk(tmp_path: Path) -> None:
+    count = Count()
+    with disk.watched(count):
+        lines = storage.JsonLines(tmp_path / "m.jsonl")
+        lines.append({"a": 1})
+        lines.append({"a": 2})
+    assert count.kinds == ["append", "write", "sync", "sync_folder", "append", "write", "sync"]
+
+
+def test_lines_are_cut_by_replacing_the_file(tmp_path: Path) -> None:
+    lines = storage.JsonLines(tmp_path / "m.jsonl")
+    lines.cut(5)
+    assert lines.size == 0
+    lines.append({"a": 1})
+    kept = lines.size
+    lines.append({"a": 2})
+    with open(lines.path, "rb") as before:
+        lines.cut(kept)
+        assert lines.size == kept
+        lines.cut(kept + 1)
+        assert lines.path.read_text() == '{"a": 1}\n'
+        assert len(before.read()) == 2 * kept, "not in place"
+
+
+def test_a_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    count = Count()
+    with disk.watched(count):
+        storage.write_folder(tmp_path / "a", {"x": b"1", "y": b"2"})
+    assert files_below(tmp_path) == {"a/x": b"1", "a/y": b"2"}
+    for at in range(1, len(count.kinds)):  # the last one, flushing the folder above, comes after all is there
+        with disk.watched(Fail(at, errno.EIO)), pytest.raises(StorageError, match=os.strerror(errno.EIO)):
+            storage.write_folder(tmp_path / "b", {"x": b"1", "y": b"2"})
+        assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    with pytest.raises(StorageError):
+        storage.write_folder(tmp_path / "a", {"x": b"3"})
+    storage.remove_folder(tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
+    with disk.watched(Fail(4, errno.EIO, lasting=True)), pytest.raises(StorageError):
+        storage.write_folder(tmp_path / "a", {"x": b"1"})
+    with disk.watched(Fail(3, errno.EIO, lasting=True)):
+        (tmp_path / "b").mkdir()
+        (tmp_path / "b" / "x").write_bytes(b"1")
+        storage.remove_folder(tmp_path / "b")
+    (tmp_path / "mine.partial").write_bytes(b"kept")
+    assert len(list(tmp_path.iterdir())) == 3
+    storage.clear_leftovers(tmp_path)
+    assert files_below(tmp_path) == {"mine.partial": b"kept"}
 
 
 def test_a_file_set_aside_is_kept(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def _trials(folder: Path) -> dict[str, tuple[Callable[[], Figures], Callable[[],
 
     return {
         "kills": (lambda: kills.at_random(folder, 1000), lambda: kills.at_random(folder, 6, optimizers=1)),
-        "kill points": (lambda: kills.at_every_operation(folder), lambda: kills.at_every_operation(folder, 21)),
+        "kill points": (lambda: kills.at_every_operation(folder), lambda: kills.at_every_operation(folder, 11)),
         "power cuts": (lambda: powercut.states(folder, 50_000, 500), lambda: powercut.states(folder, 600, 3)),
         "faults": (
             lambda: faults.at_every_operation(folder),
