@@ -9,8 +9,10 @@ import pytest
 from campaigns import fetch_race, picture_fuzz, supply_chain
 from campaigns.guided import by_chance
 from campaigns.idx_fuzz import large
+from campaigns.model_kinds import good
 from campaigns.targets import CORPUS, TARGETS
 
+from penstroke import cli
 from penstroke.data.idx import read_idx
 from penstroke.errors import DataError
 
@@ -58,6 +60,36 @@ def test_mutated_pictures_bring_nothing_but_our_error() -> None:
     assert not figures["wrong"]
     assert figures["outcomes"]["refused"] > 30
     assert figures["outcomes"]["fitted"] > 15
+
+
+def test_of_a_thousand_pictures_the_three_broken_are_named_and_the_rest_answered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.safetensors").write_bytes(good(size=28))
+    pictures = picture_fuzz.on_the_disk(tmp_path, count=1000, broken=3)
+    code = cli.run(["predict", str(tmp_path / "model.safetensors"), *map(str, pictures), "--json"])
+    answers = json.loads(capsys.readouterr().out)
+    assert code == DataError.exit_code
+    assert [answer["file"] for answer in answers] == [str(path) for path in pictures]
+    assert [str(path) in answers[i]["error"]["message"] for i, path in enumerate(pictures[:3])] == [True] * 3
+    assert all(answer["label"] in "0123456789" for answer in answers[3:])
+
+
+def test_bombs_folders_and_addresses_are_refused_by_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.safetensors").write_bytes(good(size=28))
+    bomb = tmp_path / "bomb.png"
+    bomb.write_bytes(picture_fuzz.bomb(30_000))
+    named = picture_fuzz.on_the_disk(tmp_path, count=1, broken=0)[0].rename(tmp_path / "picture.txt")
+    words = [bomb, tmp_path, "https://example.org/a.png", named]
+    code = cli.run(["predict", str(tmp_path / "model.safetensors"), *map(str, words), "--json"])
+    big, folder, address, fine = json.loads(capsys.readouterr().out)
+    assert code == DataError.exit_code
+    assert "50 megapixels are allowed" in big["error"]["message"]
+    assert "is a folder" in folder["error"]["message"]
+    assert "is a web address" in address["error"]["message"]
+    assert fine["label"] is not None
 
 
 def test_mutations_are_the_same_for_the_same_seed() -> None:

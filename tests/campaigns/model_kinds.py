@@ -34,28 +34,30 @@ class Evil:
         return os.system, (f"touch {self.mark}",)
 
 
-def description() -> Description:
-    """Return the description of a small network."""
+def description(size: int = 12) -> Description:
+    """Return the description of a small network for images of so many pixels a side."""
     return Description(
         network=ConvNetSpec(channels=(2, 3), hidden=4),
-        image_shape=(1, 12, 12),
+        image_shape=(1, size, size),
         classes=tuple("0123456789"),
         mean=0.125,
         std=0.5,
     )
 
 
-def tensors(**changes: torch.Tensor | None) -> dict[str, torch.Tensor]:
+def tensors(size: int = 12, **changes: torch.Tensor | None) -> dict[str, torch.Tensor]:
     """Return the weights of that network, with changes; a name's dots are written as two underscores."""
-    values: dict[str, Any] = dict(new_model(description()).state_dict())
+    values: dict[str, Any] = dict(new_model(description(size)).state_dict())
     values |= {name.replace("__", "."): value for name, value in changes.items()}
     return {name: value.contiguous().clone() for name, value in values.items() if value is not None}
 
 
-def good(weights: dict[str, torch.Tensor] | None = None, told: str | None = None, **changes: Any) -> bytes:
+def good(
+    weights: dict[str, torch.Tensor] | None = None, told: str | None = None, size: int = 12, **changes: Any
+) -> bytes:
     """Return a model file: by default a right one, else with other weights, or changes in its description."""
-    told = told or json.dumps(description().to_json() | changes)
-    return save(tensors() if weights is None else weights, {"format": FORMAT, "description": told})
+    told = told or json.dumps(description(size).to_json() | changes)
+    return save(tensors(size) if weights is None else weights, {"format": FORMAT, "description": told})
 
 
 def with_header(change: Callable[[dict[str, Any]], object], trailing: bytes = b"") -> bytes:

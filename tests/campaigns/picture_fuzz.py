@@ -181,6 +181,13 @@ def on_the_disk(folder: Path, count: int, broken: int) -> list[Path]:
     return paths
 
 
+def bomb(side: int) -> bytes:
+    """Return a PNG that promises ``side`` x ``side`` pixels, and packs that many zeros' worth of rows."""
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(side * (1 + (side + 7) // 8)))
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
+
+
 def main(count: int = 20_000) -> int:
     """Run the campaign, print and keep its figures, and return 0 if all went well."""
     from benchmarks.conditions import keep
