@@ -123,8 +123,9 @@ def strokes_on_paper(grey: Grey) -> Rough:
             mask, worth = _strokes(level, edges)
             if trust * worth > WINDOW_GAIN * found[0]:
                 found = (trust * worth, mask)
-        if doubt * found[0] > best[0]:
-            best = (doubt * found[0], found[1], bright)
+        worth = doubt * found[0] * _like_a_pen(small, found[1])
+        if worth > best[0]:
+            best = (worth, found[1], bright)
     worth, mask, bright = best
     if worth <= 0:
         raise EmptyPicture("it is one even colour, or light and shadow alone")
@@ -132,6 +133,20 @@ def strokes_on_paper(grey: Grey) -> Rough:
     rough = resize_to(mask.astype(np.float32), size, smooth=False) > 0.4
     width, thick = stroke_width(mask)
     return Rough(rough, bright, width / factor, thick / factor)
+
+
+def _like_a_pen(grey: Grey, mask: Mask) -> float:
+    """Return how much a mask is like a pen's strokes: of one width, and far from the grey of the paper beside it.
+
+    A page on a table, and the light between shadows, have parts of all widths and little contrast.
+    """
+    if not mask.any():
+        return 0.0
+    width, thick = stroke_width(mask)
+    near = ndimage.binary_dilation(mask, iterations=2)
+    beside = ndimage.binary_dilation(near, iterations=int(width / 2 + 1)) & ~near
+    ink, paper = float(grey[mask].mean()), float(grey[beside].mean()) if beside.any() else 0.0
+    return min(1.0, 2 * width / thick) * abs(paper - ink) / max(paper, ink, 1.0)
 
 
 def _printed(level: Grey) -> Mask:
