@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.conditions import RESULTS
+from benchmarks.pictures_table import papers, pictures
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/chapter.md", "docs/fast.md")
+PAGES = ("README.md", "docs/chapter.md", "docs/fast.md", "docs/pictures.md")
 
 
 def result(name: str) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def speed() -> str:
     return "\n".join([*rows, "", *more])
 
 
-TABLES = {"accuracy": accuracy, "speed": speed}
+TABLES = {"accuracy": accuracy, "speed": speed, "pictures": pictures, "papers": papers}
 
 
 def filled(page: str) -> str:

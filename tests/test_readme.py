@@ -68,7 +68,7 @@ def test_every_public_name_is_shown() -> None:
         assert name in text
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/chapter.md", "docs/fast.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/chapter.md", "docs/fast.md", "docs/pictures.md"])
 def test_figures_are_those_that_were_kept(page: str) -> None:
     from benchmarks.tables import filled
 
