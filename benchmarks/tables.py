@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.conditions import RESULTS
+from benchmarks.pictures_table import papers, pictures
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/chapter.md", "docs/fast.md", "docs/reliability.md")
+PAGES = ("README.md", "docs/chapter.md", "docs/fast.md", "docs/pictures.md", "docs/reliability.md")
 
 
 def result(name: str) -> dict[str, Any]:
@@ -140,7 +141,9 @@ def reliability() -> str:
     return "\n".join(["| trial | found | took |", "|---|---|---|", *rows, "", f"{conditions('reliability-training')}."])
 
 
-TABLES = {"accuracy": accuracy, "speed": speed, "reliability": reliability}
+TABLES = {
+    "accuracy": accuracy, "speed": speed, "pictures": pictures, "papers": papers, "reliability": reliability,
+}  # fmt: skip
 
 
 def filled(page: str) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import tables
+
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"(<!-- not run[^\n]*\n)?```(bash|python)\n(.*?)```", re.DOTALL)
 
@@ -68,8 +70,6 @@ def test_every_public_name_is_shown() -> None:
         assert name in text
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/chapter.md", "docs/fast.md", "docs/reliability.md"])
+@pytest.mark.parametrize("page", tables.PAGES)
 def test_figures_are_those_that_were_kept(page: str) -> None:
-    from benchmarks.tables import filled
-
-    assert filled(page) == (ROOT / page).read_text(encoding="utf-8"), "run python -m benchmarks.tables"
+    assert tables.filled(page) == (ROOT / page).read_text(encoding="utf-8"), "run python -m benchmarks.tables"

@@ -20,8 +20,8 @@ FLAT_RINGS = 12
 """Grey levels by which compression strays from flat paper beside strokes."""
 STROKE_LENGTH = 1.6
 """A stroke's area is at least so many squares of its thickest place."""
-MOST_INK = 0.5
-"""The greatest share of a picture that is ink: more is a page on an evenly dark table."""
+MOST_INK = 0.62
+"""The greatest share of a drawn picture that is ink: more is a page on an evenly dark table."""
 FAINTEST = 6.0
 """Grey levels by which ink must stand out from the paper."""
 BRIGHT_ON_BRIGHT = 0.5
@@ -75,7 +75,9 @@ def find_flat_paper(grey: Grey) -> float | None:
     rim = np.concatenate([near[0], near[-1], near[:, 0], near[:, -1]])
     # Compression leaves rings around strokes, which lie beyond the paper's level.
     astray = min((grey > paper + FLAT_RINGS).mean(), (grey < paper - FLAT_RINGS).mean())
-    return float(paper) if near.mean() >= 0.18 and rim.mean() >= 0.35 and astray < 0.01 else None
+    # A digit cropped to its ink covers most of the rim; then, paper as black or white as can be shows that it is drawn.
+    least_rim = 0.12 if paper in (0, 255) else 0.35
+    return float(paper) if near.mean() >= 0.18 and rim.mean() >= least_rim and astray < 0.01 else None
 
 
 def level_on(page: Grey, paper: float) -> Grey:
@@ -123,8 +125,9 @@ def strokes_on_paper(grey: Grey) -> Rough:
             mask, worth = _strokes(level, edges)
             if trust * worth > WINDOW_GAIN * found[0]:
                 found = (trust * worth, mask)
-        if doubt * found[0] > best[0]:
-            best = (doubt * found[0], found[1], bright)
+        worth = doubt * found[0] * _like_a_pen(small, found[1])
+        if worth > best[0]:
+            best = (worth, found[1], bright)
     worth, mask, bright = best
     if worth <= 0:
         raise EmptyPicture("it is one even colour, or light and shadow alone")
@@ -132,6 +135,20 @@ def strokes_on_paper(grey: Grey) -> Rough:
     rough = resize_to(mask.astype(np.float32), size, smooth=False) > 0.4
     width, thick = stroke_width(mask)
     return Rough(rough, bright, width / factor, thick / factor)
+
+
+def _like_a_pen(grey: Grey, mask: Mask) -> float:
+    """Return how much a mask is like a pen's strokes: of one width, and far from the grey of the paper beside it.
+
+    A page on a table, and the light between shadows, have parts of all widths and little contrast.
+    """
+    if not mask.any():
+        return 0.0
+    width, thick = stroke_width(mask)
+    near = ndimage.binary_dilation(mask, iterations=2)
+    beside = ndimage.binary_dilation(near, iterations=int(width / 2 + 1)) & ~near
+    ink, paper = float(grey[mask].mean()), float(grey[beside].mean()) if beside.any() else 0.0
+    return min(1.0, 2 * width / thick) * abs(paper - ink) / max(paper, ink, 1.0)
 
 
 def _printed(level: Grey) -> Mask:
