@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,8 +26,7 @@ from benchmarks.conditions import RESULTS, keep, seconds, summary
 from benchmarks.trial_pictures import KINDS, trial
 from penstroke import Classifier, load, runtime
 from penstroke.inference import Reading
-from penstroke.pictures import EmptyPicture, open_picture
-from penstroke.pictures.segment import segment
+from penstroke.pictures import open_picture
 
 FIRST_SEED = 50_000
 BINS = 15
@@ -124,25 +124,8 @@ def lines(trial_: Trial, touching: int) -> Figures:
     right = 0
     for seed in range(FIRST_SEED, FIRST_SEED + trial_.n):
         picture, truth = trial(seed, "mixed", 5, touching, trial_.part)
-        right += read_lines(trial_.classifier, picture) == [truth]
+        right += trial_.classifier.read_page(picture).lines == [truth]
     return share(right, trial_.n)
-
-
-def read_lines(classifier: Classifier, picture: Picture) -> list[str]:
-    """Return the text of each line in a picture."""
-
-    def score(images: UInt8[ndarray, "n 28 28"]) -> Float[ndarray, "n classes"]:
-        return classifier.log_probabilities(torch.from_numpy(images)[:, None]).numpy()
-
-    try:
-        symbols = segment(picture, score)
-    except EmptyPicture:
-        return []
-    if not symbols:
-        return []
-    labels = classifier.predict(torch.from_numpy(np.stack([s.image for s in symbols]))[:, None]).labels
-    count = symbols[-1].line + 1
-    return ["".join(t for s, t in zip(symbols, labels, strict=True) if s.line == line) for line in range(count)]
 
 
 def refused_non_digits(trial_: Trial) -> Figures:
@@ -205,9 +188,7 @@ def seconds_per_photo(trial_: Trial) -> Figures:
             file = Path(folder) / f"{size[0]}.jpg"
             picture.resize(size, Image.Resampling.BICUBIC).save(file, quality=90)
             trial_.classifier.read_symbol(file)
-            taken = [
-                seconds(lambda file=file: trial_.classifier.read_symbol(file)) for _ in range(max(3, trial_.n // 50))
-            ]
+            taken = [seconds(partial(trial_.classifier.read_symbol, file)) for _ in range(max(3, trial_.n // 50))]
             found[name] = summary(taken)
     torch.set_num_threads(threads)
     return found
