@@ -63,6 +63,19 @@ def trial(
     return photograph(rng, kind, ink, _height(ink, digits), side), truth
 
 
+def trial_page(seed: int, kind: str, lines: tuple[int, ...], part: str = "test") -> tuple[Picture, list[str]]:
+    """Return a picture of several lines, and what is written in each: ``lines`` says how many digits."""
+    rng = np.random.default_rng([seed, *lines])
+    written = [_written(rng, kind, count, 0, 900, unseen_digits(part)) for count in lines]
+    height = max(ink.shape[0] / 1.6 for ink, _ in written)
+    page = np.zeros((round(1.5 * height * len(lines)), max(ink.shape[1] for ink, _ in written)), np.float32)
+    for row, (ink, _) in enumerate(written):
+        top = round(1.5 * height * row)
+        part_of_page = page[top : top + ink.shape[0], : ink.shape[1]]
+        np.maximum(part_of_page, ink[: part_of_page.shape[0]], out=part_of_page)
+    return photograph(rng, kind, page, height, 1100), [truth for _, truth in written]
+
+
 def _side(rng: Generator, kind: str, digits: int) -> int:
     """Return the picture's longer side in pixels."""
     if kind == "small":
