@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: train test check bench lint types clean help
+.PHONY: train test check bench pictures lint types clean help
 
 help:
 	@echo "make train   train the textbook's network, test it, draw a test image with its prediction"
 	@echo "make test    run the tests"
 	@echo "make check   lint, types, tests: what decides whether a change lands"
 	@echo "make bench   measure speed against the references (short form)"
+	@echo "make pictures RUN=...  measure a trained model on pictures of every kind (an hour)"
 	@echo "make clean   remove the environment and caches (runs are kept)"
 
 $(READY): pyproject.toml constraints.txt
@@ -37,6 +38,10 @@ check: lint types test
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.speed --short
+
+pictures: $(READY)
+	$(BIN)/python -m benchmarks.pictures '$(or $(RUN),$(error name the run: make pictures RUN=runs/...))'
+	$(BIN)/python -m benchmarks.tables
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
