@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -205,9 +206,8 @@ def seconds_per_photo(trial_: Trial) -> Figures:
             file = Path(folder) / f"{size[0]}.jpg"
             picture.resize(size, Image.Resampling.BICUBIC).save(file, quality=90)
             trial_.classifier.read_symbol(file)
-            taken = [
-                seconds(lambda file=file: trial_.classifier.read_symbol(file)) for _ in range(max(3, trial_.n // 50))
-            ]
+            answer = partial(trial_.classifier.read_symbol, file)
+            taken = [seconds(answer) for _ in range(max(3, trial_.n // 50))]
             found[name] = summary(taken)
     torch.set_num_threads(threads)
     return found
