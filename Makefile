@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: train test check bench campaign audit lint types clean help
+.PHONY: train test check bench pictures campaign audit lint types clean help
 
 help:
 	@echo "make train   train the textbook's network, test it, draw a test image with its prediction"
@@ -12,6 +12,7 @@ help:
 	@echo "make bench   measure speed against the references (short form)"
 	@echo "make campaign  kill, fault, damage and attack all there is, in full (over an hour)"
 	@echo "make audit   list what Penstroke is made of, and ask whether holes are known in it"
+	@echo "make pictures RUN=...  measure a trained model on pictures of every kind (an hour)"
 	@echo "make clean   remove the environment and caches (runs are kept)"
 
 $(READY): pyproject.toml constraints.txt
@@ -50,6 +51,10 @@ campaign: $(READY)
 audit: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[audit]'
 	PYTHONPATH=tests $(BIN)/python -m campaigns.supply_chain
+
+pictures: $(READY)
+	$(BIN)/python -m benchmarks.pictures '$(or $(RUN),$(error name the run: make pictures RUN=runs/...))'
+	$(BIN)/python -m benchmarks.tables
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

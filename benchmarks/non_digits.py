@@ -6,10 +6,8 @@ symbols that are as good a digit as any (O, l, S, a ring, an upright stroke) are
     picture = non_digit(seed=7, kind="letter")
 """
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import skimage
@@ -94,12 +92,13 @@ def _noise(rng: Generator) -> Picture:
     """Return grains of some size: even, bell-shaped, or salt and pepper, in grey or colour."""
     side, grain = int(rng.integers(28, 300)), int(rng.integers(1, 12))
     shape = (side // grain + 2, side // grain + 2, 3)[: int(rng.integers(2, 4))]
-    kinds: dict[int, Callable[[], Any]] = {
-        0: lambda: rng.integers(0, 256, shape),
-        1: lambda: np.clip(rng.normal(rng.uniform(60, 200), rng.uniform(10, 80), shape), 0, 255),
-        2: lambda: 255 * (rng.random(shape) < rng.uniform(0.05, 0.95)),
-    }
-    values = kinds[int(rng.integers(3))]()
+    choice = int(rng.integers(3))
+    if choice == 0:
+        values = rng.integers(0, 256, shape)
+    elif choice == 1:
+        values = np.clip(rng.normal(rng.uniform(60, 200), rng.uniform(10, 80), shape), 0, 255)
+    else:
+        values = 255 * (rng.random(shape) < rng.uniform(0.05, 0.95))
     grains = values.astype(np.uint8).repeat(grain, 0).repeat(grain, 1)
     return np.asarray(Image.fromarray(grains).resize((side, side), int(rng.integers(0, 4))))
 

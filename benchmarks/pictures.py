@@ -188,7 +188,8 @@ def seconds_per_photo(trial_: Trial) -> Figures:
             file = Path(folder) / f"{size[0]}.jpg"
             picture.resize(size, Image.Resampling.BICUBIC).save(file, quality=90)
             trial_.classifier.read_symbol(file)
-            taken = [seconds(partial(trial_.classifier.read_symbol, file)) for _ in range(max(3, trial_.n // 50))]
+            answer = partial(trial_.classifier.read_symbol, file)
+            taken = [seconds(answer) for _ in range(max(3, trial_.n // 50))]
             found[name] = summary(taken)
     torch.set_num_threads(threads)
     return found

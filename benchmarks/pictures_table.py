@@ -41,11 +41,11 @@ def pictures() -> str:
         )
     if row := rows.get("calibration"):
         lines.append(_line("calibration error", "≤ 0.5 %", f"{100 * row['error']:.2f} %", row["n"], row))
-    for name, most in {"12 megapixels": 1.0, "500 pixels": 0.1}.items():
+    for name, limit in {"12 megapixels": 1.0, "500 pixels": 0.1}.items():
         if row := rows.get("seconds"):
             taken = row[name]
             reached = f"{taken['median']:.2f} s ({taken['min']:.2f} to {taken['max']:.2f})"
-            lines.append(_line(f"a photograph of {name}, one core", f"≤ {most} s", reached, taken["n"], row))
+            lines.append(_line(f"a photograph of {name}, one core", f"≤ {limit} s", reached, taken["n"], row))
     return "\n".join(lines) if rows else NOT_MEASURED
 
 

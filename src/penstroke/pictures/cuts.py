@@ -22,9 +22,9 @@ SPACING = 0.1
 """Between seams that are tried, as a share of the line's height."""
 NARROWEST, WIDEST = 0.12, 1.5
 """Of a digit, as shares of the line's height."""
-SEAM_COST = 0.6
+SEAM_COST = 0.35
 """What a seam costs that crosses one stroke, in units of log-probability; one that crosses two costs much more."""
-PIECE_COST = 0.4
+PIECE_COST = 0.3
 """What each further piece costs: two digits are as sure as one only if both are."""
 
 
@@ -74,7 +74,7 @@ def _odd_shape(ink: Grey, height: float) -> float:
     if not len(rows):
         return 9.0
     tall, wide = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
-    return 4.0 * max(0.0, wide / max(tall, 0.8 * height) - 0.85) + 4.0 * max(0.0, 0.6 - tall / height)
+    return max(0.0, wide / max(tall, 0.8 * height) - 0.85) + max(0.0, 0.6 - tall / height)
 
 
 def _best_chain(

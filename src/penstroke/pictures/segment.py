@@ -21,7 +21,7 @@ from penstroke.pictures.shape import to_symbol
 SLOPES = np.linspace(-0.21, 0.21, 29)
 FAINT = 0.6
 """The share of the strongest piece's level below which a piece is not the pen's."""
-SURE = -0.05
+SURE = -0.2
 """The log-probability from which a reading is not doubted."""
 
 
