@@ -42,10 +42,10 @@ class Sample:
         return float(self.probabilities.max())
 
 
-def save_figure(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path, dpi: int = 120) -> Path:
     """Write a figure as PNG, whole or not at all, and return its path."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
+    figure.savefig(content, format="png", dpi=dpi)
     storage.write_bytes(path, content.getvalue())
     return path
 
