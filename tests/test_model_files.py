@@ -59,7 +59,7 @@ def test_a_missing_file_and_a_folder_that_is_no_run_are_named(tmp_path: Path) ->
 @pytest.mark.parametrize("size", [0, 7, 8, 100, 2000])
 def test_a_cut_file_is_refused(saved: Path, size: int) -> None:
     saved.write_bytes(saved.read_bytes()[:size])
-    with pytest.raises(ModelError, match=r"cut or empty|is cut: its header has|is cut, or has"):
+    with pytest.raises(ModelError, match=r"is cut"):
         load_model(saved)
 
 

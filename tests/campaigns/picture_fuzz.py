@@ -163,10 +163,7 @@ def fuzz(count: int, seed: int = 0, finds: Path | None = None) -> dict[str, Any]
             if finds:
                 finds.mkdir(parents=True, exist_ok=True)
                 (finds / f"{number}-{name.replace(' ', '-')}").write_bytes(data)
-        taken = time.process_time() - begun
-        if taken > LIMIT:
-            figures["wrong"].append(f"{number} {name}: took {taken:.1f} s")
-        figures["slowest_s"] = max(figures["slowest_s"], round(taken, 3))
+        figures["slowest_s"] = max(figures["slowest_s"], round(time.process_time() - begun, 3))
         if (number + 1) % 1000 == 0:
             print(number + 1, dict(outcomes), figures["wrong"][-3:], flush=True)
     return figures | {"outcomes": dict(outcomes)}
@@ -195,7 +192,7 @@ def main(count: int = 20_000) -> int:
     figures = fuzz(count, finds=FINDS)
     print(figures)
     keep("reliability-pictures", figures)
-    return int(bool(figures["wrong"]))
+    return int(bool(figures["wrong"] or figures["slowest_s"] > LIMIT))
 
 
 if __name__ == "__main__":
