@@ -127,3 +127,14 @@ def test_what_is_no_digit_is_left_out_of_the_lines() -> None:
     page = Page((Mark(0, box, sure), Mark(0, box, none), Mark(1, box, none), Mark(2, box, sure)))
     assert page.lines == ["0", "0"]
     assert len(page.digits) == len(page.left_out) == 2
+
+
+def test_the_most_pixels_can_be_set(penstroke: Penstroke, model: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    Image.new("L", (1500, 1000), 255).save(large)
+    for verb in ("predict", "read"):
+        assert penstroke(verb, model, large).code == 0
+        done = penstroke(verb, model, large, "--megapixels", 1)
+        assert done.code == 3
+        assert "1500" in done.err
+        assert penstroke(verb, model, large, "--megapixels", 0).code == 2

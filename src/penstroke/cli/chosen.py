@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from penstroke import runs, storage
 from penstroke.cli.output import warn
+from penstroke.errors import UsageError
 
 if TYPE_CHECKING:
     from penstroke.data import Dataset
@@ -59,6 +60,17 @@ def pictures_folder(place: Path, wanted: Path | None = None) -> Path:
     if wanted:
         return storage.make_folder(wanted)
     return runs.Run(place).pictures if runs.is_run(place) else Path()
+
+
+def pixel_limit(megapixels: int) -> int:
+    """Return the most pixels that a picture may have.
+
+    Raises:
+        UsageError: the number is none that can be decoded.
+    """
+    if not 1 <= megapixels <= 178:  # Pillow decodes no more
+        raise UsageError(f"--megapixels is {megapixels}, and must be from 1 to 178.")
+    return 1_000_000 * megapixels
 
 
 def split_run(paths: tuple[Path, ...]) -> tuple[Path | None, tuple[Path, ...]]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional
 
 from penstroke import runs
-from penstroke.cli.chosen import open_classifier, pictures_folder, split_run, warn_of_unfinished
-from penstroke.cli.output import as_fault, percent, print_error, say, say_json, warn
+from penstroke.cli.chosen import open_classifier, pictures_folder, pixel_limit, split_run, warn_of_unfinished
+from penstroke.cli.output import as_fault, harmless, percent, print_error, say, say_json, warn
 from penstroke.cli.parsing import parse
 from penstroke.cli.workers import prepared
 from penstroke.errors import DataError, UsageError
@@ -31,6 +31,8 @@ class PredictOptions:
     """Picture files; before them, optionally, a run folder or model file (default: the latest run)."""
     explain_picture: bool = False
     """Also draw how each picture was prepared, stage by stage, as a PNG among the run's pictures."""
+    megapixels: int = 50
+    """The most that a picture may have; more are refused before they are decoded."""
     device: str = "cpu"
     """auto, cpu, cuda, mps or xpu."""
     json: bool = False
@@ -44,11 +46,12 @@ def run(words: Sequence[str]) -> int:
     if not pictures:
         raise UsageError("No picture was named.", "Name at least one: penstroke predict PICTURE...")
 
+    pixels = pixel_limit(options.megapixels)
     model = runs.model_file(place)
     warn_of_unfinished(model.parent)
     description = read_description(model)
     # Processes prepare the pictures, side by side, while this one imports torch.
-    with prepared(pictures, description.picture_rule, description.image_shape) as waiting:
+    with prepared(pictures, description.picture_rule, description.image_shape, pixels) as waiting:
         classifier, _ = open_classifier(model, options.device)
         answers = _ask(classifier, [result() for result in waiting])
     faults = [found for found in answers if isinstance(found, DataError)]
@@ -61,7 +64,7 @@ def run(words: Sequence[str]) -> int:
             if isinstance(found, DataError):
                 print_error(found, as_json=False)
             else:
-                say(f"{path}: {_in_words(found)}")
+                say(f"{harmless(str(path))}: {_in_words(found)}")
     if options.explain_picture:
         _explain(
             pictures, model, description.picture_rule, description.image_shape[1], say if not options.json else warn

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional
 
-from penstroke.cli.chosen import open_classifier, pictures_folder, split_run
-from penstroke.cli.output import as_fault, percent, print_error, say, say_json
+from penstroke.cli.chosen import open_classifier, pictures_folder, pixel_limit, split_run
+from penstroke.cli.output import as_fault, harmless, percent, print_error, say, say_json
 from penstroke.cli.parsing import parse
 from penstroke.errors import DataError, UsageError
 
@@ -27,6 +27,8 @@ class ReadOptions:
     """Picture files; before them, optionally, a run folder or model file (default: the latest run)."""
     out: Path | None = None
     """Folder for the PNGs; by default the run's pictures, or here for a lone model file."""
+    megapixels: int = 50
+    """The most that a picture may have; more are refused before they are decoded."""
     device: str = "cpu"
     """auto, cpu, cuda, mps or xpu."""
     json: bool = False
@@ -40,6 +42,8 @@ def run(words: Sequence[str]) -> int:
     if not pictures:
         raise UsageError("No picture was named.", "Name at least one: penstroke read PICTURE...")
 
+    limit = pixel_limit(options.megapixels)
+
     from penstroke.insight.pages import draw_page
     from penstroke.pictures import open_picture
 
@@ -49,7 +53,7 @@ def run(words: Sequence[str]) -> int:
     faults: list[DataError] = []
     for path in pictures:
         try:
-            pixels = open_picture(path)
+            pixels = open_picture(path, max_pixels=limit)
             page = classifier.read_page(pixels)
         except DataError as fault:
             faults.append(fault)
@@ -70,12 +74,12 @@ def run(words: Sequence[str]) -> int:
 
 def _say(path: Path, page: "Page", drawn: Path) -> None:
     if not page.lines:
-        say(f"{path}: no digits were found; picture {drawn}")
+        say(f"{harmless(str(path))}: no digits were found; picture {drawn}")
         return
     least = min(page.digits, key=lambda mark: mark.reading.probability or 0.0)
     left_out = f", {len(page.left_out)} marks left out" if page.left_out else ""
     say(
-        f"{path}: {len(page.digits)} digits, the least sure {least.reading.label} "
+        f"{harmless(str(path))}: {len(page.digits)} digits, the least sure {least.reading.label} "
         f"({percent(least.reading.probability or 0.0)}){left_out}; picture {drawn}"
     )
     for line in page.lines:
