@@ -38,8 +38,8 @@ def at_random(folder: Path, kills: int, optimizers: int = len(OPTIMIZERS), seed:
         home.mkdir()
         code = KILLED
         while code == KILLED:
-            # Early enough that a training is killed many times, late enough that it gets on.
-            moment = random.uniform(0, 0.5 * seconds[number]) if done < kills else None
+            # Early enough that most trainings are killed more than once, late enough that they get on.
+            moment = random.uniform(0, 1.3 * seconds[number]) if done < kills else None
             code = ended(forked(lambda: go_on(home, whats[number])), moment)  # noqa: B023 - called at once
             done += code == KILLED
         damaged += code != 0 or any("rejected" in path.name for path in home.rglob("*"))
