@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 from trained import dataset
 
+from penstroke import ConvNet
 from penstroke.errors import ModelError
 from penstroke.models import foreign, unpickle
 from penstroke.models.foreign import MAX_BYTES, load_foreign
@@ -141,3 +142,14 @@ def test_the_reason_is_the_true_one(tmp_path: Path) -> None:
             load_foreign(tmp_path / "x.pt")
         assert "more than tensors" not in caught.value.message
         assert "Error" not in caught.value.message
+
+
+def test_a_state_dict_of_our_own_class_is_imported_with_its_normalisation(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    ours = ConvNet(mean=0.2, std=0.4)
+    torch.save(ours.state_dict(), tmp_path / "ours.pth")
+    model, description = load_foreign(tmp_path / "ours.pth")
+    assert (description.mean, description.std) == (pytest.approx(0.2), pytest.approx(0.4))
+    images = dataset().test.images[:8]
+    with torch.no_grad():
+        torch.testing.assert_close(model.eval()(images), ours.eval()(images))

@@ -31,7 +31,10 @@ def parse(kind: type[Options], usage: str, words: Sequence[str], default: Option
     """
     verb = re.split(r" [\[A-Z]", usage)[0]
     # tyro draws its boxes in what the output can show, so the stand-in must have the output's encoding.
-    help_text, complaint = io.TextIOWrapper(io.BytesIO(), encoding=sys.stdout.encoding), io.StringIO()
+    help_text, complaint = (
+        io.TextIOWrapper(io.BytesIO(), encoding=getattr(sys.stdout, "encoding", None) or "utf-8"),
+        io.StringIO(),
+    )
     settings: dict[str, Any] = {} if default is None else {"default": default}
     try:
         with contextlib.redirect_stdout(help_text), contextlib.redirect_stderr(complaint):

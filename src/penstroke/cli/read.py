@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class ReadOptions:
     """Read the digits in each PICTURE: a postcode, a telephone number, a column of sums.
 
-    For each a PNG is written with boxes and readings drawn: green what was read, grey what looks like no digit.
+    Digits alone are read, without what stands between them: no signs, no letters, no spaces. For each picture a PNG is
+    written with boxes and readings: green what was read, grey what has a digit's size and looks like none.
     """
 
     pictures: Annotated[tuple[Path, ...], Positional] = ()

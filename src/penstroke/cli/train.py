@@ -33,7 +33,7 @@ class TrainOptions:
     threads: int | None = None
     """Threads for the processor's work; one for each core when not given."""
     tune: bool = True
-    """Whether memory allocator and denormals are set for speed, as they are by default; the results are the same."""
+    """Leave memory allocator and denormals as found; by default they are set for speed, with the same results."""
     out: Path | None = None
     """Folder for the run; the next free name is taken if it exists."""
     resume: str | None = None
@@ -75,13 +75,14 @@ def run(words: Sequence[str]) -> int:
             made, fitted = train_run(options.recipe, data, options.device, options.out, sinks, Pace(**pace))
         else:
             made, fitted = old, resume_run(old, data, options.device, sinks, Pace(**pace), warn)
-    say_renamed(options.out if old is None else None, made.path)
-    warn_of_guessing(fitted)
-    _say_result(made, fitted, data, options)
+        say_renamed(options.out if old is None else None, made.path)
+        warn_of_guessing(fitted)
+        _say_result(made, fitted, data, options)
     if not fitted.history.finished:
         anew = ", from the beginning: it has no checkpoint" if "never" in pace else ""
         warn(f"stopped; go on with `penstroke train --resume {made.path}`{anew}")
-    return stop.exit_code
+        return stop.exit_code
+    return 0  # a signal that came after the last step stopped nothing
 
 
 def _say_result(made: Run, fitted: "Fitted", data: "Dataset", options: TrainOptions) -> None:

@@ -26,7 +26,7 @@ def draw_page(picture: UInt8[ndarray, "h w *c"], page: Page, path: Path) -> Path
     factor = min(1.0, LARGEST / max(image.size))
     image = image.resize((max(1, round(image.width * factor)), max(1, round(image.height * factor))))
     heights = [mark.box[3] * factor for mark in page.marks]
-    size = max(12, round(0.4 * float(np.median(heights)))) if heights else 12
+    size = max(12, round(0.55 * float(np.median(heights)))) if heights else 12
     font, pen = ImageFont.load_default(size), max(1, size // 12)
     draw = ImageDraw.Draw(image)
     for mark in page.marks:
@@ -35,7 +35,9 @@ def draw_page(picture: UInt8[ndarray, "h w *c"], page: Page, path: Path) -> Path
         draw.rectangle((x - pen, y - pen, x + width + pen, y + height + pen), outline=colour, width=pen)
         text = "-" if mark.reading.abstained else f"{mark.reading.label}"
         # Above the box, or within it where the picture ends.
-        draw.text((x, max(y - 2 * pen, size)), text, colour, font, "ls", stroke_width=1, stroke_fill="white")
+        draw.text(
+            (x, max(y - 2 * pen, size)), text, colour, font, "ls", stroke_width=max(2, size // 8), stroke_fill="white"
+        )
     content = io.BytesIO()
     image.save(content, "PNG")
     storage.write_bytes(path, content.getvalue())
