@@ -9,10 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.conditions import RESULTS
+from benchmarks.hostile_table import hostile
 from benchmarks.pictures_table import papers, pictures
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/chapter.md", "docs/fast.md", "docs/pictures.md", "docs/reliability.md")
+PAGES = (
+    "README.md",
+    "docs/chapter.md",
+    "docs/fast.md",
+    "docs/pictures.md",
+    "docs/reliability.md",
+    "docs/reliability-hostile.md",
+)
 
 
 def result(name: str) -> dict[str, Any]:
@@ -148,6 +156,7 @@ def reliability() -> str:
 
 TABLES = {
     "accuracy": accuracy, "speed": speed, "pictures": pictures, "papers": papers, "reliability": reliability,
+    "hostile": hostile,
 }  # fmt: skip
 
 
