@@ -133,7 +133,7 @@ TRIALS = {
     ),
     "repeats": (
         "{repeats} repeats of one seed on one thread, and one on two",
-        "{different} with other bits; the same bits on two threads: {two threads give the bits of one}",
+        "{different} of them with other bits; {on two threads} on two threads",
     ),
     "cost": (
         "cost of checkpoints in a `book` run of {epochs} epochs, {training seconds:.0f} s",
@@ -146,8 +146,10 @@ TRIALS = {
 def reliability() -> str:
     """Return the table of what the campaigns found, as far as they were run."""
     kept = result("reliability-training")["trials"]
+    same = kept["repeats"]["two threads give the bits of one"]
+    words = {"on two threads": "the same bits" if same else "other bits"}
     rows = [
-        "| " + " | ".join(text.format(**kept[name]) for text in texts) + f" | {kept[name]['seconds']:.0f} s |"
+        "| " + " | ".join(text.format(**kept[name], **words) for text in texts) + f" | {kept[name]['seconds']:.0f} s |"
         for name, texts in TRIALS.items()
         if name in kept
     ]

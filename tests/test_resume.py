@@ -8,12 +8,12 @@ import pytest
 import torch
 from campaigns.tiny import StopAfter, data, go_on, litter, outcome, recipe
 
-from penstroke import recipes, runs
+from penstroke import recipes, runs, storage
 from penstroke.data import Dataset
 from penstroke.data import batches as data_batches
 from penstroke.data.batches import batch_indices, batches
 from penstroke.data.split import Split, fingerprint
-from penstroke.errors import ModelError, RunError
+from penstroke.errors import ModelError, RunError, StorageError
 from penstroke.runs import Run
 from penstroke.training import Progress, Sink, fit
 from penstroke.training.checkpoint import Pace, latest, read
@@ -278,3 +278,19 @@ def test_a_checkpoint_explains_itself(tmp_path: Path) -> None:
     assert state["metrics"] <= run.metrics.size
     answers = Classifier.load(folder / "model.safetensors").log_probabilities(data().test.images)
     assert answers.shape == (50, 10)
+
+
+def test_a_disk_that_keeps_something_else_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = storage.write_folder
+
+    def writes_something_else(folder: Path, content: dict[str, bytes]) -> None:
+        write(folder, content)
+        (folder / "state.json").write_bytes(content["state.json"].replace(b"1", b"2", 1))
+
+    monkeypatch.setattr(storage, "write_folder", writes_something_else)
+    with pytest.raises(StorageError, match="was not kept by the disk"):
+        go_on(tmp_path, recipe())
+    run = runs.to_resume(home=tmp_path)
+    assert run.read()["state"] == "failed"
+    assert not run.generations()
+    assert list(run.checkpoints.glob("*.rejected")), "it is set aside, not removed"
