@@ -84,17 +84,24 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     Raises:
         StorageError: it cannot be written; nothing is left of it.
     """
-    partial = _beside(folder, PARTIAL)
-    with explained(folder):
+    with _put_in_place(folder) as partial:
+        disk.make_folder(partial)
+        for name, content in files.items():
+            with disk.create(partial / name) as file:
+                file.write(content)
+                disk.sync(file)
+        disk.sync_folder(partial)
+
+
+@contextmanager
+def _put_in_place(path: Path) -> Iterator[Path]:
+    """Yield a name beside ``path`` to write to; it gets the name ``path`` if the block succeeds, else it is removed."""
+    partial = _beside(path, PARTIAL)
+    with explained(path):
         try:
-            disk.make_folder(partial)
-            for name, content in files.items():
-                with disk.create(partial / name) as file:
-                    file.write(content)
-                    disk.sync(file)
-            disk.sync_folder(partial)
-            disk.rename(partial, folder)
-            disk.sync_folder(folder.parent)
+            yield partial
+            disk.rename(partial, path)
+            disk.sync_folder(path.parent)
         except BaseException:
             _remove(partial)
             raise
@@ -146,17 +153,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         StorageError: it cannot be written; what stood at ``path`` is untouched and nothing is left beside it.
     """
-    partial = _beside(path, PARTIAL)
-    with explained(path):
-        try:
-            with disk.create(partial) as file:
-                yield file
-                disk.sync(file)
-            disk.rename(partial, path)
-            disk.sync_folder(path.parent)
-        except BaseException:
-            _remove(partial)
-            raise
+    with _put_in_place(path) as partial, disk.create(partial) as file:
+        yield file
+        disk.sync(file)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
