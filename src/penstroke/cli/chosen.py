@@ -62,6 +62,11 @@ def pictures_folder(place: Path, wanted: Path | None = None) -> Path:
     return runs.Run(place).pictures if runs.is_run(place) else Path()
 
 
+def stages_name(picture: Path) -> str:
+    """Return what the drawing of a picture's preparation is called."""
+    return f"{picture.stem}-stages.png"
+
+
 def pixel_limit(megapixels: int) -> int:
     """Return the most pixels that a picture may have.
 
@@ -73,15 +78,20 @@ def pixel_limit(megapixels: int) -> int:
     return 1_000_000 * megapixels
 
 
-def split_run(paths: tuple[Path, ...]) -> tuple[Path | None, tuple[Path, ...]]:
+def split_run(paths: tuple[Path, ...], verb: str) -> tuple[Path | None, tuple[Path, ...]]:
     """Return the run or model file that stands before pictures, if one does, and the pictures.
 
     A first path that is not there and does not end like a file's name is a misspelt run, not a picture.
+
+    Raises:
+        UsageError: there is no picture.
     """
-    if not paths:
-        return None, ()
-    first = paths[0]
-    misspelt = not first.exists() and not first.suffix and ":" not in str(first)
-    if first.suffix == ".safetensors" or runs.is_run(first) or misspelt:
-        return first, paths[1:]
-    return None, paths
+    place, pictures = None, paths
+    if paths:
+        first = paths[0]
+        misspelt = not first.exists() and not first.suffix and ":" not in str(first)
+        if first.suffix == ".safetensors" or runs.is_run(first) or misspelt:
+            place, pictures = first, paths[1:]
+    if not pictures:
+        raise UsageError("No picture was named.", f"Name at least one: penstroke {verb} PICTURE...")
+    return place, pictures

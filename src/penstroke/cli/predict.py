@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional
 
 from penstroke import runs
-from penstroke.cli.chosen import open_classifier, pictures_folder, pixel_limit, split_run, warn_of_unfinished
+from penstroke.cli.chosen import (
+    open_classifier,
+    pictures_folder,
+    pixel_limit,
+    split_run,
+    stages_name,
+    warn_of_unfinished,
+)
 from penstroke.cli.output import as_fault, harmless, percent, print_error, say, say_json, warn
 from penstroke.cli.parsing import parse
 from penstroke.cli.workers import prepared
-from penstroke.errors import DataError, UsageError
+from penstroke.errors import DataError
 from penstroke.inference import Reading
 from penstroke.models.description import read_description
 
@@ -42,10 +49,7 @@ class PredictOptions:
 def run(words: Sequence[str]) -> int:
     """Answer for all pictures that can be read; name those that cannot, and exit with 3 then."""
     options = parse(PredictOptions, "predict [RUN] PICTURE... [options]", words)
-    place, pictures = split_run(options.pictures)
-    if not pictures:
-        raise UsageError("No picture was named.", "Name at least one: penstroke predict PICTURE...")
-
+    place, pictures = split_run(options.pictures, "predict")
     pixels = pixel_limit(options.megapixels)
     model = runs.model_file(place)
     warn_of_unfinished(model.parent)
@@ -79,7 +83,7 @@ def _explain(pictures: Sequence[Path], model: Path, rule: str, size: int, tell: 
     folder = pictures_folder(model.parent if model.name == runs.MODEL else model)
     for path in pictures:
         with contextlib.suppress(DataError):
-            tell(f"stages: {draw_preparation(path, folder, rule, size)}")
+            tell(f"stages: {draw_preparation(path, folder / stages_name(path), rule, size)}")
 
 
 def _ask(classifier: "Classifier", images: Sequence["ndarray | DataError"]) -> list[Reading | DataError]:

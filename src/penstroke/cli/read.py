@@ -10,7 +10,7 @@ from tyro.conf import Positional
 from penstroke.cli.chosen import open_classifier, pictures_folder, pixel_limit, split_run
 from penstroke.cli.output import as_fault, harmless, percent, print_error, say, say_json
 from penstroke.cli.parsing import parse
-from penstroke.errors import DataError, UsageError
+from penstroke.errors import DataError
 
 if TYPE_CHECKING:
     from penstroke.inference import Mark, Page
@@ -39,10 +39,7 @@ class ReadOptions:
 def run(words: Sequence[str]) -> int:
     """Read all pictures that can be read; name those that cannot, and exit with 3 then."""
     options = parse(ReadOptions, "read [RUN] PICTURE... [options]", words)
-    place, pictures = split_run(options.pictures)
-    if not pictures:
-        raise UsageError("No picture was named.", "Name at least one: penstroke read PICTURE...")
-
+    place, pictures = split_run(options.pictures, "read")
     limit = pixel_limit(options.megapixels)
 
     from penstroke.insight.pages import draw_page

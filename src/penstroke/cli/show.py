@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional
 
-from penstroke.cli.chosen import open_classifier, open_data, pictures_folder
+from penstroke.cli.chosen import open_classifier, open_data, pictures_folder, stages_name
 from penstroke.cli.output import say, say_json
 from penstroke.cli.parsing import parse
 from penstroke.errors import UsageError
@@ -99,9 +99,7 @@ def _show_preparation(picture: Path, options: ShowOptions) -> int:
         rule, size = found.picture_rule, found.image_shape[1]
     except RunError:
         rule, size = "digit", 28
-    drawn = draw_preparation(picture, Path(), rule, size)
-    if options.out:
-        drawn = drawn.replace(options.out)
+    drawn = draw_preparation(picture, options.out or Path(stages_name(picture)), rule, size)
     if options.json:
         say_json({"file": str(picture), "picture": str(drawn)})
     else:

@@ -21,8 +21,8 @@ def draw_curves(run: Run) -> Path | None:
     return save_figure(figure, run.pictures / "curves.png")
 
 
-def draw_preparation(picture: Path, folder: Path, rule: str = "digit", size: int = 28) -> Path:
-    """Draw how a picture file is prepared for a network, stage by stage, and return the file.
+def draw_preparation(picture: Path, drawn: Path, rule: str = "digit", size: int = 28) -> Path:
+    """Draw how a picture file is prepared for a network, stage by stage, into the file ``drawn``, and return that.
 
     Raises:
         DataError: it is no picture that can be read, or nothing is written in it.
@@ -31,7 +31,7 @@ def draw_preparation(picture: Path, folder: Path, rule: str = "digit", size: int
     from penstroke.pictures import open_picture, prepare_with_stages
 
     stages = prepare_with_stages(open_picture(picture), rule, size)
-    return draw_stages(stages, picture.name, folder / f"{picture.stem}-stages.png")
+    return draw_stages(stages, picture.name, drawn)
 
 
 def answered(classifier: Classifier, split: Split, indices: Sequence[int]) -> list[Sample]:
