@@ -58,6 +58,12 @@ def matmul_gflops(size: int = 1024, repeats: int = 20, dtype: torch.dtype = torc
     return 2 * size**3 * repeats / seconds(lambda: [a @ b for _ in range(repeats)]) / 1e9
 
 
+def result(name: str) -> dict[str, Any]:
+    """Return the figures that ``keep`` wrote."""
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return found
+
+
 def keep(name: str, figures: dict[str, Any]) -> Path:
     """Write figures with their conditions to ``benchmarks/results/NAME.json`` and return the file."""
     RESULTS.mkdir(exist_ok=True)

@@ -1,14 +1,11 @@
 """The table of what hostile input came to, made from the campaigns' kept figures."""
 
-import json
-from typing import Any
-
-from benchmarks.conditions import RESULTS
+from benchmarks.conditions import result
 
 
 def hostile() -> str:
     """Return the table of the attacks on downloads, data, models and pictures."""
-    fetch, fuzz, models, pictures = (_kept(name) for name in ("fetch", "fuzz", "models", "pictures"))
+    fetch, fuzz, models, pictures = (result(f"reliability-{name}") for name in ("fetch", "fuzz", "models", "pictures"))
     race, targets, mutated = fetch["race"], fuzz["targets"], models["mutations"]
     slowest = max(attack["seconds"] for attack in fetch["attacks"].values())
     rows = [
@@ -59,8 +56,3 @@ def hostile() -> str:
             f"PyTorch {where['packages']['torch']}.",
         ]
     )
-
-
-def _kept(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((RESULTS / f"reliability-{name}.json").read_text())
-    return found

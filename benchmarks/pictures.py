@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import tyro
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
@@ -25,6 +25,7 @@ from benchmarks import non_digits
 from benchmarks.conditions import RESULTS, keep, seconds, summary
 from benchmarks.trial_pictures import KINDS, trial
 from penstroke import Classifier, load, runtime
+from penstroke.evaluation.calibration import calibration_error
 from penstroke.inference import Reading
 from penstroke.pictures import open_picture
 
@@ -165,16 +166,8 @@ def unchanged_digits(trial_: Trial) -> Figures:
 def calibration(trial_: Trial) -> Figures:
     """The mean gap between probability and share of right answers on the test set, in bins of equal mass."""
     test = load("auto").test
-    answer = trial_.classifier.predict(test.images)
-    top = answer.probabilities.max(1).values.double().numpy()
-    right = (answer.indices == test.labels).double().numpy()
-    return {"error": calibration_error(top, right), "bins": BINS, "n": len(right)}
-
-
-def calibration_error(top: Float[ndarray, " n"], right: Float[ndarray, " n"]) -> float:
-    """Return the mean over bins of equal mass of |mean probability - share right|, weighed by their size."""
-    bins = np.array_split(np.argsort(top, kind="stable"), BINS)
-    return float(sum(len(b) * abs(top[b].mean() - right[b].mean()) for b in bins if len(b)) / len(top))
+    error = calibration_error(trial_.classifier.predict(test.images).probabilities, test.labels, BINS)
+    return {"error": error, "bins": BINS, "n": len(test)}
 
 
 def seconds_per_photo(trial_: Trial) -> Figures:

@@ -4,11 +4,10 @@ A table stands between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``; a test
 kept results say.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.conditions import RESULTS
+from benchmarks.conditions import result
 from benchmarks.hostile_table import hostile
 from benchmarks.pictures_table import papers, pictures
 
@@ -21,12 +20,6 @@ PAGES = (
     "docs/reliability.md",
     "docs/reliability-hostile.md",
 )
-
-
-def result(name: str) -> dict[str, Any]:
-    """Return the kept figures of one measurement."""
-    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
-    return found
 
 
 def conditions(*names: str) -> str:

@@ -4,12 +4,14 @@ import os
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import pictures
 from benchmarks.non_digits import KINDS, non_digit
 from benchmarks.pen_paths import SHAPES, drawn_digit, smooth
 from benchmarks.trial_pictures import trial, unseen_digits
 from penstroke.data import load
+from penstroke.evaluation.calibration import calibration_error
 from penstroke.pictures.basics import EmptyPicture
 from penstroke.pictures.prepare import prepare
 
@@ -51,8 +53,9 @@ def test_calibration_error_is_the_gap_between_said_and_done() -> None:
     rng = np.random.default_rng(0)
     top = rng.uniform(0.5, 1, 30_000)
     honest = (rng.random(len(top)) < top).astype(float)
-    assert pictures.calibration_error(top, honest) < 0.02
-    assert pictures.calibration_error(top, np.ones(len(top))) == pytest.approx(1 - top.mean())
+    said = torch.from_numpy(np.stack([top, 1 - top], 1))
+    assert calibration_error(said, torch.from_numpy(1 - honest).long()) < 0.02
+    assert calibration_error(said, torch.zeros(len(top), dtype=torch.int64)) == pytest.approx(1 - top.mean())
 
 
 def test_a_picture_merely_resized_is_bright_on_dark() -> None:

@@ -54,5 +54,5 @@ def calibration_error(probabilities: Float[Tensor, "n classes"], labels: Int64[T
     sure, answer = probabilities.double().max(1)
     right = (answer == labels).double()
     order = sure.argsort()
-    parts = zip(sure[order].chunk(bins), right[order].chunk(bins), strict=True)
+    parts = zip(sure[order].tensor_split(bins), right[order].tensor_split(bins), strict=True)
     return sum(abs(float(said.sum() - true.sum())) for said, true in parts) / len(labels)

@@ -166,11 +166,15 @@ def fit(
                 sink.epoch_ended(row)
         state.history.finished = True
     state.history.seconds = time.perf_counter() - state.began
-    description = state.description
-    if held_back:
-        answers = log_probabilities(state.model, held_back.images, recipe.test_batch_size)
-        description = replace(description, calibration=calibrate(answers, held_back.labels, recipe.refuse))
-    return Fitted(state.model.eval(), description, state.history)
+    return Fitted(state.model.eval(), _calibrated(state, held_back, recipe), state.history)
+
+
+def _calibrated(state: State, held_back: Split | None, recipe: Recipe) -> Description:
+    """Return the description with what the images held back, if any, say of how sure the model may be."""
+    if held_back is None:
+        return state.description
+    answers = log_probabilities(state.model, held_back.images, recipe.test_batch_size)
+    return replace(state.description, calibration=calibrate(answers, held_back.labels, recipe.refuse))
 
 
 def _loss(recipe: Recipe) -> Loss:
