@@ -14,6 +14,8 @@ Labels = Int64[Tensor, "n"]
 NO_CLASS = -1
 """The label of an image that shows none of the classes."""
 
+BOX, INK = 20, 60
+"""Pixels that a digit's longer side fills, and the level from which a pixel is its ink."""
 UNTOUCHED = 0.2
 """Share of the images that are left as they are."""
 TURN = math.radians(15)
@@ -26,6 +28,8 @@ BEND, KNOTS = 0.085, 5
 THICKER, THINNER = 0.9, 0.5
 GAMMA, CONTRAST = 0.5, 0.4
 BLUR, NOISE = 0.8, 12.0
+COARSE, COARSEST = 0.12, 10
+"""Share of the images that are seen in few pixels, and how few a side."""
 RESIDUE = 70.0
 """Brightest level, of 255, that is left of paper, light and neighbours."""
 
@@ -43,28 +47,47 @@ def shifted(images: Raw, reach: int) -> Raw:
     return F.pad(images, (reach,) * 4)[..., down : down + height, right : right + width]
 
 
-def mixed_in(images: Raw, labels: Labels, share: float, pool: Raw) -> tuple[Raw, Labels]:
-    """Return a batch of digits of which the first ``share`` gave way to what is no digit, labelled ``NO_CLASS``.
+def mixed_in(images: Raw, labels: Labels, share: float, pool: tuple[Raw, Labels]) -> tuple[Raw, Labels]:
+    """Return a batch of which the first ``share`` gave way to other pictures, most of them labelled ``NO_CLASS``.
 
     Of these, a quarter are two of the batch's digits joined; the others come from ``pool``, at random.
     """
     count = round(len(images) * share)
     pairs = count // 4
-    drawn = pool[torch.randint(len(pool), (count - pairs,)).to(pool.device)]
+    others, named = pool
+    drawn = torch.randint(len(named), (count - pairs,)).to(named.device)
+    both = joined(images[:pairs], images[len(images) - pairs :])
     return (
-        torch.cat([joined(images[:pairs], images[len(images) - pairs :]), drawn, images[count:]]),
-        torch.cat([torch.full_like(labels[:count], NO_CLASS), labels[count:]]),
+        torch.cat([both, others[drawn], images[count:]]),
+        torch.cat([torch.full_like(labels[:pairs], NO_CLASS), named[drawn], labels[count:]]),
     )
 
 
 def joined(images: Raw, others: Raw) -> Raw:
-    """Return two digits beside each other in each image, as where a page was cut wrongly.
+    """Return two digits side by side in each image, touching, and fitted into its box as one digit would be.
 
-    Rows are kept, columns thinned: the middle three quarters of each make half of the result.
+    So a line of digits looks where it was cut wrongly, and a person's neighbours where they run into each other.
     """
-    width = images.shape[3]
-    columns = torch.linspace(width / 8, width - 1 - width / 8, width // 2).round().long()
-    return torch.cat([images[..., columns], others[..., columns]], 3)
+    size = images.shape[3]
+    ink, other = (batch[:, 0] > INK for batch in (images, others))
+    places = torch.arange(size, device=images.device)
+    ends = torch.where(ink, places, -size).amax(2)
+    starts = torch.where(other, places, 2 * size).amin(2)
+    # Each row's gap if the second stood on the first; the least of them is closed, with some overlap.
+    apart = (ends - starts).amax(1).clamp(-size, size) - torch.randint(0, 3, (len(images),), device=images.device)
+    left = torch.where(ink.any(1), places, size).amin(1)
+    right = torch.where(other.any(1), places, -1).amax(1) + apart
+    middle, wide = (left + right) / 2, (right - left + 1).clamp(min=BOX)
+    zoom = wide / BOX
+    grid = (places - (size - 1) / 2)[None, :] * zoom[:, None]
+
+    def seen(batch: Raw, moved: Tensor) -> Images:
+        column = grid + (middle - moved)[:, None]
+        x = ((2 * column + 1) / size - 1)[:, None, :].expand(-1, size, -1)
+        y = ((2 * (grid + (size - 1) / 2) + 1) / size - 1)[:, :, None].expand(-1, -1, size)
+        return F.grid_sample(batch.float(), torch.stack([x, y], 3), align_corners=False)
+
+    return torch.maximum(seen(images, torch.zeros_like(apart)), seen(others, apart)).round().byte()
 
 
 def distorted(images: Raw | Images, strength: float) -> Images:
@@ -112,9 +135,17 @@ def _restroked(images: Images, strength: float) -> Images:
     return images + pen.clamp(0) * THICKER * (thicker - images) + (-pen).clamp(0) * THINNER * (thinner - images)
 
 
+def _coarse(images: Images) -> Images:
+    """Return the images as a camera of few pixels sees them."""
+    side = int(torch.randint(COARSEST, 3 * COARSEST // 2, ()))
+    few = F.interpolate(images, (side, side), mode="area")
+    return F.interpolate(few, images.shape[2:], mode="bicubic", align_corners=False)
+
+
 def _toned(images: Images, strength: float) -> Images:
     """Return the images with another contrast, blur, noise, and in one of three a residue of the paper."""
     channels = images.shape[1]
+    images = torch.where(_between(images, 0, 1) < COARSE, _coarse(images), images)
     box = torch.full((channels, 1, 3, 3), 1 / 9, device=images.device)
     images = images.lerp(F.conv2d(images, box, padding=1, groups=channels), _between(images, 0, strength * BLUR))
     gamma = torch.exp(_between(images, -strength * GAMMA, strength * GAMMA))

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 from torch import Tensor
+
+from penstroke.data.augment import NO_CLASS
+from penstroke.pictures.basics import EmptyPicture
+from penstroke.pictures.prepare import prepare
 
 LETTERS = "AEFGHJKMNPQRTUVWXYadefhkmnprtuwxy&%@#?!+=*"
 """Those that are as good a digit as any, such as O, l, S, Z and b, are not among them."""
@@ -25,6 +29,23 @@ FONTS = {
     "STIXGeneral": LETTERS + MORE, "STIXGeneralItalic": LETTERS + MORE, "STIXGeneralBol": LETTERS + MORE,
 }  # fmt: skip
 """The fonts that come with matplotlib, and what they can draw."""
+ALIKE = "AaeEFPRYyUVdhθΘΔΠΛΨψλαδβγξπφÄ"
+PRINTED = (0.06, 0.3, 0.07, 0.07, 0.1, 0.07, 0.07, 0.1, 0.06, 0.1)
+"""How often each digit is taken from a font."""
+SIGNS: tuple[tuple[tuple[tuple[float, float], ...], ...], ...] = (
+    (((0.5, 0), (0.5, 1)), ((0, 0.5), (1, 0.5))),
+    (((0, 0), (1, 1)), ((1, 0), (0, 1))),
+    (((0, 0.5), (1, 0.5)), ((0.6, 0.1), (1, 0.5), (0.6, 0.9))),
+    (((0, 0.2), (1, 0.2)), ((0, 0.8), (1, 0.8))),
+    (((0, 0.1), (1, 0.1)), ((0, 0.5), (1, 0.5)), ((0, 0.9), (1, 0.9))),
+    (((0, 0.8), (0.25, 0.2), (0.5, 0.8), (0.75, 0.2), (1, 0.8)),),
+    (((0, 0.4), (0.4, 1), (1, 0)),),
+    (((0, 1), (0, 0), (1, 0), (1, 1)),),
+    (((0, 0), (1, 0)), ((0.5, 0), (0.5, 1))),
+    (((0, 0), (0, 1)), ((1, 0), (1, 1)), ((0, 0.5), (1, 0.5))),
+    (((0.6, 0), (0.1, 0.6), (0.9, 0.4), (0.4, 1)),),
+)
+"""Strokes of signs, as corners in a square of side 1: crosses, arrows, bars, waves, ticks, brackets, a flash."""
 SIZE = 28
 SHEET = 112
 """Side of the sheet that lines and letters are drawn on, in pixels."""
@@ -32,22 +53,47 @@ SHEET = 112
 Sheet = Float[ndarray, "h w"]
 
 
+def others(
+    count: int, seed: int, device: torch.device
+) -> tuple[UInt8[Tensor, "count 1 28 28"], Int64[Tensor, "count"]]:
+    """Return ``count`` pictures with labels, on ``device``: most of what is no digit, one of seven a digit of a font."""
+    printed, labels = printed_digits(count // 7, seed)
+    strange = non_digits(count - len(printed), seed)
+    named = torch.cat([torch.full((len(strange),), NO_CLASS), labels])
+    return torch.cat([strange, printed]).to(device), named.to(device)
+
+
 def non_digits(count: int, seed: int) -> UInt8[Tensor, "count 1 28 28"]:
     """Return ``count`` pictures that show no digit, of all kinds in turn, the same for the same seed."""
     rng = np.random.default_rng([seed, 0xD161])
-    kinds = (_letter, _scribble, _letter, _shapes, _cloud, _pattern, _scribble, _grain)
+    kinds = (_letter, _scribble, _outline, _scene, _letter, _sign, _cloud, _pattern, _letter, _scribble, _shapes, _grain)
     made = [kinds[index % len(kinds)](rng) for index in range(count)]
     return torch.from_numpy(np.stack(made)[:, None])
 
 
-def _letter(rng: Generator) -> UInt8[ndarray, "28 28"]:
-    """Return a letter or sign of a font."""
+def printed_digits(count: int, seed: int) -> tuple[UInt8[Tensor, "count 1 28 28"], Int64[Tensor, "count"]]:
+    """Return digits of fonts, and what each is: MNIST has few 1s with a flag and a foot, and few 9s that curl."""
+    rng = np.random.default_rng([seed, 0xF047])
+    labels = rng.choice(10, count, p=PRINTED)
+    made = [_printed(rng, str(digit)) for digit in labels]
+    return torch.from_numpy(np.stack(made)[:, None]), torch.from_numpy(labels.astype(np.int64))
+
+
+def _printed(rng: Generator, sign: str) -> UInt8[ndarray, "28 28"]:
+    """Return a sign of a font, its pen thin or thick, stretched and turned a little."""
+    names = [name for name, signs in FONTS.items() if sign in signs or sign.isdigit()]
     sheet, draw = _sheet()
-    name = list(FONTS)[rng.integers(len(FONTS))]
-    sign = FONTS[name][rng.integers(len(FONTS[name]))]
     pen = int(rng.integers(0, 5))
-    draw.text((SHEET / 2, SHEET / 2), sign, 255, _font(name), "mm", stroke_width=pen, stroke_fill=255)
-    return _prepared(np.asarray(sheet.rotate(rng.uniform(-12, 12)), np.float32), rng)
+    font = _font(names[rng.integers(len(names))])
+    draw.text((SHEET / 2, SHEET / 2), sign, 255, font, "mm", stroke_width=pen, stroke_fill=255)
+    side = (SHEET, SHEET) if rng.random() < 0.5 else (int(SHEET * rng.uniform(0.75, 1.3)), SHEET)
+    return _prepared(np.asarray(sheet.rotate(rng.uniform(-12, 12)).resize(side), np.float32), rng)
+
+
+def _letter(rng: Generator) -> UInt8[ndarray, "28 28"]:
+    """Return a letter or sign of a font, half of them of those that look most like digits."""
+    signs = ALIKE if rng.random() < 0.5 else LETTERS + MORE
+    return _printed(rng, signs[rng.integers(len(signs))])
 
 
 @cache
@@ -83,6 +129,60 @@ def _shapes(rng: Generator) -> UInt8[ndarray, "28 28"]:
         left, top = rng.uniform(0, 40, 2)
         draw.rectangle((left, top, left + rng.uniform(30, 70), top + rng.uniform(30, 70)), fill=255)
     return _prepared(np.asarray(sheet, np.float32), rng)
+
+
+def _outline(rng: Generator) -> UInt8[ndarray, "28 28"]:
+    """Return a regular polygon or a star, drawn along its sides, at any turn; half of them stand on a side or corner."""
+    sheet, draw = _sheet()
+    corners = int(rng.choice([3, 3, 4, 4, 4, 5, 6]))
+    turn = rng.uniform(0, 2 * np.pi) if rng.random() < 0.5 else np.pi / corners * rng.integers(2) - np.pi / 2
+    star = corners > 4 and rng.random() < 0.5
+    angles = turn + 2 * np.pi * np.arange(corners * (2 if star else 1)) / (corners * (2 if star else 1))
+    reach = 46 * np.where(star & (np.arange(len(angles)) % 2 == 1), 0.45, 1.0)
+    across, along = np.exp(rng.uniform(-0.35, 0.35, 2))
+    points = np.stack([reach * np.cos(angles) * across, reach * np.sin(angles) * along], 1)
+    _draw(draw, [[*points, points[0]]], rng)
+    return _prepared(np.asarray(sheet, np.float32), rng)
+
+
+def _sign(rng: Generator) -> UInt8[ndarray, "28 28"]:
+    """Return one of ``SIGNS`` at any quarter of a turn, stretched."""
+    sheet, draw = _sheet()
+    strokes = SIGNS[rng.integers(len(SIGNS))]
+    turn = rng.integers(4) * np.pi / 2 + rng.normal(0, 0.15)
+    spin = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    size = 70 * np.exp(rng.uniform(-0.4, 0.2, 2))
+    _draw(draw, [(np.array(stroke) - 0.5) @ spin * size for stroke in strokes], rng)
+    return _prepared(np.asarray(sheet, np.float32), rng)
+
+
+def _draw(draw: ImageDraw.ImageDraw, strokes: list[ndarray], rng: Generator) -> None:
+    """Draw strokes around the sheet's middle with one pen, their corners a little off."""
+    wide = int(rng.integers(5, 16))
+    for stroke in strokes:
+        points = np.asarray(stroke) + rng.normal(0, 2.0, (len(stroke), 2)) + SHEET / 2
+        draw.line([tuple(point) for point in points], 255, wide, "curve")
+        for x, y in points:
+            draw.ellipse((x - wide / 2, y - wide / 2, x + wide / 2, y + wide / 2), 255)
+
+
+def _scene(rng: Generator) -> UInt8[ndarray, "28 28"]:
+    """Return what preparation takes for ink in a picture of things: leaves over leaves, as in nature's pictures.
+
+    After A. Lee, D. Mumford and J. Huang, "Occlusion models for natural images", 2001.
+    """
+    sheet = Image.new("L", (SHEET, SHEET), int(rng.integers(256)))
+    draw = ImageDraw.Draw(sheet)
+    for _ in range(int(rng.integers(5, 60))):
+        reach = 8 * rng.random() ** -0.6
+        x, y = rng.uniform(-10, SHEET + 10, 2)
+        box = (x - reach, y - reach * rng.uniform(0.3, 1), x + reach, y + reach * rng.uniform(0.3, 1))
+        (draw.ellipse if rng.random() < 0.6 else draw.rectangle)(box, int(rng.integers(256)))
+    blurred = ndimage.gaussian_filter(np.asarray(sheet, np.float32), rng.uniform(0.3, 4))
+    try:
+        return prepare(np.clip(blurred + rng.normal(0, 3, blurred.shape), 0, 255).astype(np.uint8))
+    except EmptyPicture:
+        return np.zeros((SIZE, SIZE), np.uint8)
 
 
 def _cloud(rng: Generator) -> UInt8[ndarray, "28 28"]:

@@ -18,8 +18,12 @@ from penstroke.pictures.shape import to_symbol
 Score: TypeAlias = Callable[[UInt8[ndarray, "n 28 28"]], Float[ndarray, "n classes"]]
 """Gives log-probabilities (or probabilities) of classes to pictures of symbols."""
 
-SPACING = 0.1
-"""Between seams that are tried, as a share of the line's height."""
+SPACING, REACH = 0.08, 0.12
+"""Between seams that are tried, and how far each strays to its sides, as shares of the line's height."""
+SLANTS = (-0.3, 0.0, 0.3, 0.6)
+"""Columns that seams move to the left for each row further down."""
+SAME_SEAM, MOST_SEAMS = 1.0, 24
+"""Ink between two seams, in squares of the stroke's width, below which they are the same, and how many are tried."""
 NARROWEST, WIDEST = 0.12, 1.5
 """Of a digit, as shares of the line's height."""
 SEAM_COST = 0.35
@@ -43,15 +47,16 @@ def split(level: Grey, height: float, width: float, score: Score) -> list[Grey]:
         width: the usual width of a stroke in pixels.
         score: scores pictures of symbols.
     """
-    seams, costs = find_seams(level, height)
+    seams, costs = find_seams(level, height, width)
     chains = len(seams)
     side = level.shape[1]
     starts, ends, images, inks = [], [], [], []
     columns = np.arange(side)
     for i in range(chains):
         for j in range(i + 1, chains):
-            wide = float(np.median(seams[j] - seams[i])) / height
-            if wide < NARROWEST or (wide > WIDEST and (i, j) != (0, chains - 1)):
+            gap = seams[j] - seams[i]
+            wide = float(np.median(gap)) / height
+            if gap.min() < 0 or wide < NARROWEST or (wide > WIDEST and (i, j) != (0, chains - 1)):
                 continue
             between = (columns >= seams[i][:, None]) & (columns < seams[j][:, None])
             piece = without_crumbs(np.where(between, level, 0).astype(np.float32))
@@ -97,48 +102,61 @@ def _best_chain(
     return chain[::-1]
 
 
-def find_seams(level: Grey, height: float) -> tuple[Int[ndarray, "s h"], Float[ndarray, " s"]]:
+def find_seams(level: Grey, height: float, width: float) -> tuple[Int[ndarray, "s h"], Float[ndarray, " s"]]:
     """Return seams from left to right, the first and last beyond the ink, and the ink that each crosses.
+
+    Each is the path of least ink down a narrow strip; strips stand at all places, upright and slanted.
 
     Returns:
         For each seam its column in every row, and the sum of levels along it.
     """
     rows, columns = level.shape
     step = max(2.0, SPACING * height)
-    reach = max(2, round(0.3 * height))
-    seams = [np.zeros(rows, int)]
-    costs = [0.0]
-    for middle in np.arange(step, columns - step / 2, step):
-        low, high = max(0, int(middle) - reach), min(columns, int(middle) + reach + 1)
-        seam, cost = _seam(level[:, low:high], int(middle) - low)
-        seam = seam + low
-        if not any(np.abs(seam - other).max() < 0.5 * step for other in seams):
-            seams.append(seam)
-            costs.append(cost)
-    seams.append(np.full(rows, columns))
-    costs.append(0.0)
+    reach = max(1, round(REACH * height))
+    middles = np.arange(step, columns - step / 2, step)
+    lean = np.round(np.outer(SLANTS, np.arange(rows) - rows / 2)).astype(int)
+    # Each strip's first column in every row; beyond the sides there is paper.
+    first = np.round(middles)[None, :, None].astype(int) - reach - lean[:, None]
+    first = first.reshape(-1, rows)
+    margin = int(reach + np.abs(lean).max() + 1)
+    at = np.clip(first[:, :, None] + np.arange(2 * reach + 1), -margin, columns + margin - 1)
+    paths = least_paths(np.pad(level, ((0, 0), (margin, margin)))[np.arange(rows)[None, :, None], at + margin])
+    found = np.clip(first + paths, 0, columns)
+    costs = np.pad(level, ((0, 0), (0, 1)))[np.arange(rows), found].sum(1)
+    # Two seams are one where hardly any ink lies between them; of those, the one through least ink is kept.
+    ink = np.pad(np.cumsum(level, axis=1), ((0, 0), (1, 0)))
+    left = ink[np.arange(rows), found]
+    seams, crossed = [np.zeros(rows, int), np.full(rows, columns)], [0.0, 0.0]
+    kept = [np.zeros(rows), ink[:, -1]]
+    for k in np.argsort(costs, kind="stable"):
+        if all(np.abs(left[k] - other).sum() > SAME_SEAM * width**2 for other in kept):
+            seams.append(found[k])
+            crossed.append(float(costs[k]))
+            kept.append(left[k])
+        if len(seams) == MOST_SEAMS:
+            break
     order = np.argsort([np.median(seam) for seam in seams], kind="stable")
-    return np.stack(seams)[order], np.array(costs)[order]
+    return np.stack(seams)[order], np.array(crossed)[order]
 
 
-def _seam(level: Grey, middle: int) -> tuple[Int[ndarray, " h"], float]:
-    """Return the path from top to bottom that crosses least ink, near ``middle``, and how much it crosses."""
-    rows, columns = level.shape
-    # Paper costs a little by its distance from the middle, so that the path does not wander.
-    away = 0.02 * np.abs(np.arange(columns) - middle) / max(1, columns)
-    price = level + away + 0.01
-    total = price.astype(np.float64).copy()
+def least_paths(strips: Float[ndarray, "n h w"]) -> Int[ndarray, "n h"]:
+    """Return for each strip the path from top to bottom that crosses least ink: its column in every row."""
+    count, rows, wide = strips.shape
+    # Paper costs a little by its distance from the middle, so that a path does not wander.
+    price = strips + 0.01 + 0.02 * np.abs(np.arange(wide) - wide // 2) / wide
+    total = price[:, 0].astype(np.float64)
+    came = np.zeros((rows, count, wide), int)
     for row in range(1, rows):
-        above = total[row - 1]
-        side = np.minimum(np.r_[np.inf, above[:-1]], np.r_[above[1:], np.inf]) + 0.3 * price[row]
-        total[row] += np.minimum(above, side)
-    path = np.empty(rows, int)
-    path[-1] = int(np.argmin(total[-1]))
-    for row in range(rows - 2, -1, -1):
-        at = path[row + 1]
-        near = range(max(0, at - 1), min(columns, at + 2))
-        path[row] = min(near, key=lambda c: total[row, c] + (0.3 * price[row + 1, at] if c != at else 0.0))
-    return path, float(level[np.arange(rows), path].sum())
+        ways = np.pad(total, ((0, 0), (1, 1)), constant_values=np.inf)
+        ways = np.stack([ways[:, 1:-1], ways[:, :-2] + 0.3 * price[:, row], ways[:, 2:] + 0.3 * price[:, row]])
+        best = ways.argmin(0)
+        came[row] = np.array([0, -1, 1])[best]
+        total = price[:, row] + np.take_along_axis(ways, best[None], 0)[0]
+    path = np.empty((count, rows), int)
+    path[:, -1] = total.argmin(1)
+    for row in range(rows - 1, 0, -1):
+        path[:, row - 1] = path[:, row] + came[row, np.arange(count), path[:, row]]
+    return path
 
 
 def without_crumbs(piece: Grey) -> Grey:

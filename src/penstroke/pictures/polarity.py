@@ -20,6 +20,8 @@ FLAT_RINGS = 12
 """Grey levels by which compression strays from flat paper beside strokes."""
 STROKE_LENGTH = 1.6
 """A stroke's area is at least so many squares of its thickest place."""
+SMALL_PAGE, BLOT_LENGTH = 0.45, 1.15
+"""Where ink is no greater a share of a drawn picture, too little for a page, its area may be as few such squares."""
 MOST_INK = 0.62
 """The greatest share of a drawn picture that is ink: more is a page on an evenly dark table."""
 FAINTEST = 6.0
@@ -58,7 +60,9 @@ def find_polarity(grey: Grey) -> Rough:
     paper = find_flat_paper(grey)
     if paper is not None:
         rough = flat_ink(grey, paper)
-        if STROKE_LENGTH * rough.thick**2 <= rough.mask.sum() <= MOST_INK * grey.size:
+        area = rough.mask.sum()
+        least = STROKE_LENGTH if area > SMALL_PAGE * grey.size else BLOT_LENGTH
+        if least * rough.thick**2 <= area <= MOST_INK * grey.size:
             return rough
     return strokes_on_paper(grey)
 

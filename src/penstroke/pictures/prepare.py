@@ -18,6 +18,13 @@ from penstroke.pictures.ink import Ink, find_ink
 from penstroke.pictures.letterbox import letterbox, to_channels
 from penstroke.pictures.shape import to_symbol
 
+FAINTEST_STROKE, FULL_STROKE = 0.5, 0.62
+"""Of the pen's full strength, that half of a stroke reaches: below the first none is a pen's, from the second all are."""
+SHARP_EDGE = 0.9
+"""Between them, how much of its strength an edge gains over the stroke's width."""
+LEAST_SHARE = 0.06
+"""Of all ink, that one symbol has."""
+
 Picture = UInt8[ndarray, "h w *c"]
 
 
@@ -48,7 +55,9 @@ def prepare_with_stages(picture: Picture, rule: str = "digit", size: int = 28) -
 
 def _digit(picture: Picture, size: int, watch: Watch | None) -> UInt8[ndarray, "s s"]:
     ink = find_ink(picture, watch)
-    symbol = isolate(ink, main_group(ink))
+    mask = main_group(ink)
+    check_written(ink, mask)
+    symbol = isolate(ink, mask)
     if watch:
         watch(Stage("symbol", as_picture(symbol), "specks, borders and neighbours left out"))
     return to_symbol(symbol, size, watch)
@@ -62,6 +71,21 @@ RULES: dict[str, Callable[[Picture, int, Watch | None], UInt8[ndarray, "s s"]]] 
     "digit": _digit,
     "letterbox": _letterbox,
 }
+
+
+def check_written(ink: Ink, mask: Bool[ndarray, "h w"]) -> None:
+    """Refuse what no pen wrote: shades, faces and blots fade at all sides, and one tile of a pattern is no symbol.
+
+    Raises:
+        EmptyPicture: the marks in ``mask`` fade all over, or are a small part of all ink.
+    """
+    edges = ndimage.gaussian_gradient_magnitude(ink.level, 0.7)[mask & ~ndimage.binary_erosion(mask)]
+    full, sharp = float(np.median(ink.level[mask])), ink.width * float(np.median(edges))
+    fades = full < FAINTEST_STROKE or (full < FULL_STROKE and sharp < SHARP_EDGE)
+    if fades and ink.noise > 0:  # what was drawn may be enlarged and so blurred as one likes
+        raise EmptyPicture("light and shadow, with no stroke of a pen")
+    if ink.level[mask].sum() < LEAST_SHARE * ink.level[ink.mask].sum():
+        raise EmptyPicture("a pattern or many marks, none of which stands out")
 
 
 def main_group(ink: Ink) -> Bool[ndarray, "h w"]:

@@ -21,6 +21,8 @@ from penstroke.pictures.shape import to_symbol
 SLOPES = np.linspace(-0.21, 0.21, 29)
 FAINT = 0.6
 """The share of the strongest piece's level below which a piece is not the pen's."""
+NARROW = 0.45
+"""Width of a piece, as a share of the line's height, up to which it is one digit."""
 SURE = -0.2
 """The log-probability from which a reading is not doubted."""
 
@@ -231,7 +233,7 @@ def _symbols(sheet: Sheet, piece: Piece, height: float, line: int, score: Score)
     parts = [level]
     # Narrow ones are single; wide ones are, if they read well as one.
     tall = max(0.9 * height, min(piece.height, 1.3 * height))
-    if piece.width > 0.7 * tall:
+    if piece.width > NARROW * tall:
         sure = log_scores(score, [to_symbol(level)])[0].max() > SURE
         if not sure or piece.width > 0.75 * tall:
             parts = split(level, min(height, piece.height), sheet.ink.width, score) or [level]

@@ -34,8 +34,8 @@ from penstroke.training.optimizers import build_optimizers, lr_factor, set_lr
 from penstroke.training.snapshot import Snapshot, put_back
 
 Augment = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-NON_DIGITS = 8_000
-"""How many pictures that show no digit are made for a training."""
+OTHERS = 14_000
+"""How many pictures that are not of the dataset are made for a training."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +188,9 @@ def _augmentation(recipe: Recipe, train: Split) -> Augment:
     """Return what becomes of each batch: a function of PyTorch's random state."""
     strange = None
     if recipe.non_digits and train.classes == tuple("0123456789") and train.images.shape[1:] == (1, 28, 28):
-        from penstroke.data.non_digits import non_digits  # with Pillow and SciPy, which others can do without
+        from penstroke.data.non_digits import others  # with Pillow and SciPy, which others can do without
 
-        strange = non_digits(NON_DIGITS, recipe.seed).to(train.images.device)
+        strange = others(OTHERS, recipe.seed, train.images.device)
 
     def augment(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         if strange is not None:
