@@ -10,7 +10,8 @@ from trained import dataset, head, small
 
 from penstroke import Classifier, fit, recipes
 from penstroke.data.augment import NO_CLASS, distorted, joined, mixed_in
-from penstroke.data.non_digits import non_digits
+from penstroke.data.made_digits import made_digits
+from penstroke.data.non_digits import non_digits, others
 from penstroke.evaluation.calibration import calibrate, calibration_error
 from penstroke.models.description import Calibration, Description
 from penstroke.training.losses import smoothed_nll
@@ -48,21 +49,53 @@ def test_what_is_no_digit_comes_in_all_kinds_and_always_alike() -> None:
     assert made.dtype == torch.uint8
     assert torch.equal(made, non_digits(64, seed=5))
     assert not torch.equal(made, non_digits(64, seed=6))
-    assert len({tuple(image.flatten().tolist()) for image in made}) == 64
+    assert len({tuple(image.flatten().tolist()) for image in made}) >= 61, "few are alike, such as scenes with no ink"
     assert (made.float().mean((1, 2, 3)) > 1).float().mean() > 0.9, "few are empty"
 
 
 def test_joined_digits_stand_side_by_side() -> None:
-    left, right = torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.full((2, 1, 28, 28), 9, dtype=torch.uint8)
-    both = joined(left, right)
-    assert both.shape == left.shape
-    assert not both[..., :14].any()
-    assert (both[..., 14:] == 9).all()
+    bars, rings = torch.zeros(2, 2, 1, 28, 28, dtype=torch.uint8)
+    bars[..., 4:24, 11:16] = 200
+    rings[..., 4:24, 8:20] = 250
+    rings[..., 6:22, 10:18] = 0
+    torch.manual_seed(0)
+    for both in joined(bars, rings)[:, 0]:
+        columns = (both > 60).any(0).nonzero()[:, 0]
+        assert 14 <= len(columns) <= 20
+        assert columns.tolist() == list(range(int(columns[0]), int(columns[-1]) + 1)), "they touch"
+        assert abs(float(columns.float().mean()) - 13.5) <= 1, "in the middle"
+        assert both[12, columns[1]] == 200
+        assert both[5, columns[-2]] == 250
+
+
+def test_a_wide_pair_is_made_smaller_until_it_fits() -> None:
+    blocks = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+    blocks[..., 4:24, 4:24] = 255
+    both = joined(blocks, blocks)[0, 0] > 60
+    assert 19 <= int(both.any(0).sum()) <= 21
+    assert 9 <= int(both.any(1).sum()) <= 12
+
+
+def test_empty_pictures_join_as_nothing() -> None:
+    empty = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+    assert not joined(empty, empty).any()
+
+
+def test_made_digits_are_of_all_classes_and_always_alike() -> None:
+    images, labels = made_digits(200, seed=1)
+    assert set(labels.tolist()) == set(range(10))
+    again = made_digits(200, seed=1)
+    assert torch.equal(images, again[0])
+    assert torch.equal(labels, again[1])
+    assert ((images > 60).sum((1, 2, 3)) > 15).all()
+    both, named = others(80, 1, torch.device("cpu"))
+    assert both.shape == (80, 1, 28, 28)
+    assert int((named != NO_CLASS).sum()) == 20
 
 
 def test_a_share_of_a_batch_becomes_no_class() -> None:
     batch = head(dataset().train, 40)
-    images, labels = mixed_in(batch.images, batch.labels, 0.2, non_digits(16, 0))
+    images, labels = mixed_in(batch.images, batch.labels, 0.2, (non_digits(16, 0), torch.full((16,), NO_CLASS)))
     assert images.shape == batch.images.shape
     assert (labels == NO_CLASS).tolist() == [True] * 8 + [False] * 32
     assert torch.equal(images[8:], batch.images[8:])

@@ -225,7 +225,7 @@ def sturdy(**changes: Any) -> Recipe:
     recipe = Recipe(
         name="sturdy",
         network=PatchNetSpec(channels=(32, 64, 128), kernel_sizes=(5, 3, 3), strides=(2, 1, 2), hidden=128),
-        epochs=14,
+        epochs=16,
         batch_size=256,
         optimizer="muon",
         lr=0.02,
@@ -233,7 +233,8 @@ def sturdy(**changes: Any) -> Recipe:
         label_smoothing=0.05,
         schedule="one-cycle",
         distortion=0.5,
-        non_digits=0.1,
+        non_digits=0.14,
+        refuse=0.0025,
         validation=0.1,
     )
     return dataclasses.replace(recipe, **changes)

@@ -28,8 +28,6 @@ BEND, KNOTS = 0.085, 5
 THICKER, THINNER = 0.9, 0.5
 GAMMA, CONTRAST = 0.5, 0.4
 BLUR, NOISE = 0.8, 12.0
-COARSE, COARSEST = 0.12, 10
-"""Share of the images that are seen in few pixels, and how few a side."""
 RESIDUE = 70.0
 """Brightest level, of 255, that is left of paper, light and neighbours."""
 
@@ -135,17 +133,9 @@ def _restroked(images: Images, strength: float) -> Images:
     return images + pen.clamp(0) * THICKER * (thicker - images) + (-pen).clamp(0) * THINNER * (thinner - images)
 
 
-def _coarse(images: Images) -> Images:
-    """Return the images as a camera of few pixels sees them."""
-    side = int(torch.randint(COARSEST, 3 * COARSEST // 2, ()))
-    few = F.interpolate(images, (side, side), mode="area")
-    return F.interpolate(few, images.shape[2:], mode="bicubic", align_corners=False)
-
-
 def _toned(images: Images, strength: float) -> Images:
     """Return the images with another contrast, blur, noise, and in one of three a residue of the paper."""
     channels = images.shape[1]
-    images = torch.where(_between(images, 0, 1) < COARSE, _coarse(images), images)
     box = torch.full((channels, 1, 3, 3), 1 / 9, device=images.device)
     images = images.lerp(F.conv2d(images, box, padding=1, groups=channels), _between(images, 0, strength * BLUR))
     gamma = torch.exp(_between(images, -strength * GAMMA, strength * GAMMA))

@@ -5,33 +5,22 @@ detection with outlier exposure", 2019, https://arxiv.org/abs/1812.04606: it is 
 no class rather than another. Each picture here is prepared as a digit would be: in its box, centred by mass.
 """
 
-from functools import cache
-from pathlib import Path
-
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Int64, UInt8
 from numpy import ndarray
 from numpy.random import Generator
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from scipy import ndimage
 from torch import Tensor
 
 from penstroke.data.augment import NO_CLASS
+from penstroke.data.made_digits import LETTERS, MORE, SHEET, SIZE, draw_strokes, fitted, made_digits, new_sheet, printed
 from penstroke.pictures.basics import EmptyPicture
 from penstroke.pictures.prepare import prepare
 
-LETTERS = "AEFGHJKMNPQRTUVWXYadefhkmnprtuwxy&%@#?!+=*"
-"""Those that are as good a digit as any, such as O, l, S, Z and b, are not among them."""
-MORE = "ÄÖßΔΘΛΞΠΣΦΨΩαβγδεθλμξπρστφψω§$€"
-FONTS = {
-    "cmr10": LETTERS, "cmss10": LETTERS, "cmtt10": LETTERS, "cmb10": LETTERS,
-    "STIXGeneral": LETTERS + MORE, "STIXGeneralItalic": LETTERS + MORE, "STIXGeneralBol": LETTERS + MORE,
-}  # fmt: skip
-"""The fonts that come with matplotlib, and what they can draw."""
 ALIKE = "AaeEFPRYyUVdhθΘΔΠΛΨψλαδβγξπφÄ"
-PRINTED = (0.06, 0.3, 0.07, 0.07, 0.1, 0.07, 0.07, 0.1, 0.06, 0.1)
-"""How often each digit is taken from a font."""
+"""Those that look most like digits."""
 SIGNS: tuple[tuple[tuple[tuple[float, float], ...], ...], ...] = (
     (((0.5, 0), (0.5, 1)), ((0, 0.5), (1, 0.5))),
     (((0, 0), (1, 1)), ((1, 0), (0, 1))),
@@ -46,66 +35,34 @@ SIGNS: tuple[tuple[tuple[tuple[float, float], ...], ...], ...] = (
     (((0.6, 0), (0.1, 0.6), (0.9, 0.4), (0.4, 1)),),
 )
 """Strokes of signs, as corners in a square of side 1: crosses, arrows, bars, waves, ticks, brackets, a flash."""
-SIZE = 28
-SHEET = 112
-"""Side of the sheet that lines and letters are drawn on, in pixels."""
-
-Sheet = Float[ndarray, "h w"]
 
 
 def others(
     count: int, seed: int, device: torch.device
 ) -> tuple[UInt8[Tensor, "count 1 28 28"], Int64[Tensor, "count"]]:
-    """Return ``count`` pictures with labels, on ``device``: most of what is no digit, one of seven a digit of a font."""
-    printed, labels = printed_digits(count // 7, seed)
-    strange = non_digits(count - len(printed), seed)
+    """Return ``count`` pictures with labels, on ``device``: most of what is no digit, one of four a digit."""
+    digits, labels = made_digits(count // 4, seed)
+    strange = non_digits(count - len(digits), seed)
     named = torch.cat([torch.full((len(strange),), NO_CLASS), labels])
-    return torch.cat([strange, printed]).to(device), named.to(device)
+    return torch.cat([strange, digits]).to(device), named.to(device)
 
 
 def non_digits(count: int, seed: int) -> UInt8[Tensor, "count 1 28 28"]:
     """Return ``count`` pictures that show no digit, of all kinds in turn, the same for the same seed."""
     rng = np.random.default_rng([seed, 0xD161])
-    kinds = (_letter, _scribble, _outline, _scene, _letter, _sign, _cloud, _pattern, _letter, _scribble, _shapes, _grain)
-    made = [kinds[index % len(kinds)](rng) for index in range(count)]
+    made = [KINDS[index % len(KINDS)](rng) for index in range(count)]
     return torch.from_numpy(np.stack(made)[:, None])
-
-
-def printed_digits(count: int, seed: int) -> tuple[UInt8[Tensor, "count 1 28 28"], Int64[Tensor, "count"]]:
-    """Return digits of fonts, and what each is: MNIST has few 1s with a flag and a foot, and few 9s that curl."""
-    rng = np.random.default_rng([seed, 0xF047])
-    labels = rng.choice(10, count, p=PRINTED)
-    made = [_printed(rng, str(digit)) for digit in labels]
-    return torch.from_numpy(np.stack(made)[:, None]), torch.from_numpy(labels.astype(np.int64))
-
-
-def _printed(rng: Generator, sign: str) -> UInt8[ndarray, "28 28"]:
-    """Return a sign of a font, its pen thin or thick, stretched and turned a little."""
-    names = [name for name, signs in FONTS.items() if sign in signs or sign.isdigit()]
-    sheet, draw = _sheet()
-    pen = int(rng.integers(0, 5))
-    font = _font(names[rng.integers(len(names))])
-    draw.text((SHEET / 2, SHEET / 2), sign, 255, font, "mm", stroke_width=pen, stroke_fill=255)
-    side = (SHEET, SHEET) if rng.random() < 0.5 else (int(SHEET * rng.uniform(0.75, 1.3)), SHEET)
-    return _prepared(np.asarray(sheet.rotate(rng.uniform(-12, 12)).resize(side), np.float32), rng)
 
 
 def _letter(rng: Generator) -> UInt8[ndarray, "28 28"]:
     """Return a letter or sign of a font, half of them of those that look most like digits."""
     signs = ALIKE if rng.random() < 0.5 else LETTERS + MORE
-    return _printed(rng, signs[rng.integers(len(signs))])
-
-
-@cache
-def _font(name: str) -> ImageFont.FreeTypeFont:
-    from matplotlib import get_data_path
-
-    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / f"{name}.ttf", 80)
+    return printed(rng, signs[rng.integers(len(signs))])
 
 
 def _scribble(rng: Generator) -> UInt8[ndarray, "28 28"]:
     """Return a line that wanders, or several that cross."""
-    sheet, draw = _sheet()
+    sheet, draw = new_sheet()
     wide = int(rng.integers(4, 13))
     lines = int(rng.integers(1, 4))
     for _ in range(lines):  # one line alone with few turns would often be a digit
@@ -113,12 +70,12 @@ def _scribble(rng: Generator) -> UInt8[ndarray, "28 28"]:
         times = np.linspace(0, len(knots) - 1, 90)
         smooth = [ndimage.map_coordinates(knots[:, axis], [times], order=3, mode="nearest") for axis in (0, 1)]
         draw.line(list(zip(*smooth, strict=True)), 255, wide, "curve")
-    return _prepared(np.asarray(sheet, np.float32), rng)
+    return fitted(np.asarray(sheet, np.float32), rng)
 
 
 def _shapes(rng: Generator) -> UInt8[ndarray, "28 28"]:
     """Return filled or outlined polygons, crosses and bars, or a digit's box gone all ink."""
-    sheet, draw = _sheet()
+    sheet, draw = new_sheet()
     for _ in range(rng.integers(1, 4)):
         points = [tuple(point) for point in rng.uniform(6, SHEET - 6, (rng.integers(3, 7), 2))]
         if rng.random() < 0.5:
@@ -128,12 +85,12 @@ def _shapes(rng: Generator) -> UInt8[ndarray, "28 28"]:
     if rng.random() < 0.3:
         left, top = rng.uniform(0, 40, 2)
         draw.rectangle((left, top, left + rng.uniform(30, 70), top + rng.uniform(30, 70)), fill=255)
-    return _prepared(np.asarray(sheet, np.float32), rng)
+    return fitted(np.asarray(sheet, np.float32), rng)
 
 
 def _outline(rng: Generator) -> UInt8[ndarray, "28 28"]:
-    """Return a regular polygon or a star, drawn along its sides, at any turn; half of them stand on a side or corner."""
-    sheet, draw = _sheet()
+    """Return a regular polygon or a star, drawn along its sides; half of them stand on a side or corner."""
+    sheet, draw = new_sheet()
     corners = int(rng.choice([3, 3, 4, 4, 4, 5, 6]))
     turn = rng.uniform(0, 2 * np.pi) if rng.random() < 0.5 else np.pi / corners * rng.integers(2) - np.pi / 2
     star = corners > 4 and rng.random() < 0.5
@@ -141,29 +98,19 @@ def _outline(rng: Generator) -> UInt8[ndarray, "28 28"]:
     reach = 46 * np.where(star & (np.arange(len(angles)) % 2 == 1), 0.45, 1.0)
     across, along = np.exp(rng.uniform(-0.35, 0.35, 2))
     points = np.stack([reach * np.cos(angles) * across, reach * np.sin(angles) * along], 1)
-    _draw(draw, [[*points, points[0]]], rng)
-    return _prepared(np.asarray(sheet, np.float32), rng)
+    draw_strokes(draw, [np.array([*points, points[0]])], rng)
+    return fitted(np.asarray(sheet, np.float32), rng)
 
 
 def _sign(rng: Generator) -> UInt8[ndarray, "28 28"]:
     """Return one of ``SIGNS`` at any quarter of a turn, stretched."""
-    sheet, draw = _sheet()
+    sheet, draw = new_sheet()
     strokes = SIGNS[rng.integers(len(SIGNS))]
     turn = rng.integers(4) * np.pi / 2 + rng.normal(0, 0.15)
     spin = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     size = 70 * np.exp(rng.uniform(-0.4, 0.2, 2))
-    _draw(draw, [(np.array(stroke) - 0.5) @ spin * size for stroke in strokes], rng)
-    return _prepared(np.asarray(sheet, np.float32), rng)
-
-
-def _draw(draw: ImageDraw.ImageDraw, strokes: list[ndarray], rng: Generator) -> None:
-    """Draw strokes around the sheet's middle with one pen, their corners a little off."""
-    wide = int(rng.integers(5, 16))
-    for stroke in strokes:
-        points = np.asarray(stroke) + rng.normal(0, 2.0, (len(stroke), 2)) + SHEET / 2
-        draw.line([tuple(point) for point in points], 255, wide, "curve")
-        for x, y in points:
-            draw.ellipse((x - wide / 2, y - wide / 2, x + wide / 2, y + wide / 2), 255)
+    draw_strokes(draw, [(np.array(stroke) - 0.5) @ spin * size for stroke in strokes], rng)
+    return fitted(np.asarray(sheet, np.float32), rng)
 
 
 def _scene(rng: Generator) -> UInt8[ndarray, "28 28"]:
@@ -190,7 +137,7 @@ def _cloud(rng: Generator) -> UInt8[ndarray, "28 28"]:
     field = ndimage.gaussian_filter(rng.standard_normal((SHEET, SHEET)), rng.uniform(4, 22))
     field = (field - field.min()) / np.ptp(field)
     level = np.where(field > rng.uniform(0.4, 0.75), 1.0, 0.0) if rng.random() < 0.6 else field
-    return _prepared((255 * level).astype(np.float32), rng)
+    return fitted((255 * level).astype(np.float32), rng)
 
 
 def _pattern(rng: Generator) -> UInt8[ndarray, "28 28"]:
@@ -203,7 +150,7 @@ def _pattern(rng: Generator) -> UInt8[ndarray, "28 28"]:
     kinds = (waves[0] * waves[1], np.maximum(*waves) - 0.7, waves[0], rings)
     field = kinds[rng.integers(len(kinds))]
     level = np.where(field > 0, 1.0, 0.0) if rng.random() < 0.7 else np.clip(field, 0, 1)
-    return _prepared((255 * level).astype(np.float32), rng)
+    return fitted((255 * level).astype(np.float32), rng)
 
 
 def _grain(rng: Generator) -> UInt8[ndarray, "28 28"]:
@@ -215,24 +162,4 @@ def _grain(rng: Generator) -> UInt8[ndarray, "28 28"]:
     return (255 * np.kron(noise, np.ones((cell, cell)))[:SIZE, :SIZE]).astype(np.uint8)
 
 
-def _sheet() -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    sheet = Image.new("L", (SHEET, SHEET))
-    return sheet, ImageDraw.Draw(sheet)
-
-
-def _prepared(sheet: Sheet, rng: Generator) -> UInt8[ndarray, "28 28"]:
-    """Return a sheet as preparation would: its longer side 20 of 28 pixels, centred by mass; a few fill all."""
-    rows, columns = np.flatnonzero(sheet.max(1) > 30), np.flatnonzero(sheet.max(0) > 30)
-    if len(rows) < 2 or len(columns) < 2:
-        return np.zeros((SIZE, SIZE), np.uint8)
-    cut = Image.fromarray(sheet[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-    box = SIZE if rng.random() < 0.1 else 20
-    factor = box / max(cut.size)
-    size = (max(1, round(cut.width * factor)), max(1, round(cut.height * factor)))
-    small = np.asarray(cut.resize(size, Image.Resampling.BOX))
-    placed = np.zeros((SIZE, SIZE), np.float32)
-    corner = [(SIZE - side) // 2 for side in small.shape]
-    placed[corner[0] : corner[0] + small.shape[0], corner[1] : corner[1] + small.shape[1]] = small
-    middle = ndimage.center_of_mass(placed + 1e-6)
-    moved = ndimage.shift(placed, [SIZE / 2 - at for at in middle], order=0)
-    return np.clip(moved, 0, 255).astype(np.uint8)
+KINDS = (_letter, _scribble, _outline, _scene, _letter, _sign, _cloud, _pattern, _letter, _scribble, _shapes, _grain)

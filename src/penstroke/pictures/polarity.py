@@ -160,7 +160,7 @@ def _printed(level: Grey) -> Mask:
     top = float(np.percentile(level, 99.5))
     spread = 1.4826 * float(np.median(np.abs(level)))
     level = np.maximum(level, 0)
-    return remove_rules(level, max(top, 1.0), spread) < level
+    return remove_rules(level, max(top, 1.0), spread, twice=False) < level
 
 
 def _steps(grey: Grey) -> Grey:
@@ -198,7 +198,9 @@ def _strokes(level: Grey, edges: Grey) -> tuple[Mask, float]:
         return np.bincount(pieces.ravel(), None if values is None else values.ravel(), count + 1)[1:]
 
     area, energy = sums(None), sums(level)
-    thick = 2 * ndimage.maximum(reach, pieces, np.arange(1, count + 1)) - 1
+    farthest = np.zeros(count + 1)
+    np.maximum.at(farthest, pieces.ravel(), reach.ravel())
+    thick = 2 * farthest[1:] - 1
     # A stroke is longer than wide; a square or a disk of any size comes near 1, a digit beyond 3.
     length = area / np.maximum(thick, 1.5) ** 2
     quality = np.clip((length - 1.5) / 5, 0.02, 1)

@@ -19,7 +19,7 @@ from penstroke.pictures.letterbox import letterbox, to_channels
 from penstroke.pictures.shape import to_symbol
 
 FAINTEST_STROKE, FULL_STROKE = 0.5, 0.62
-"""Of the pen's full strength, that half of a stroke reaches: below the first none is a pen's, from the second all are."""
+"""Of the pen's full strength, that half of a stroke reaches: below the first it is no pen's, from the second it is."""
 SHARP_EDGE = 0.9
 """Between them, how much of its strength an edge gains over the stroke's width."""
 LEAST_SHARE = 0.06

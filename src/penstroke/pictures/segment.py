@@ -21,6 +21,8 @@ from penstroke.pictures.shape import to_symbol
 SLOPES = np.linspace(-0.21, 0.21, 29)
 FAINT = 0.6
 """The share of the strongest piece's level below which a piece is not the pen's."""
+THIN = 0.4
+"""The share of the pen's width below which a piece is not the pen's, either."""
 NARROW = 0.45
 """Width of a piece, as a share of the line's height, up to which it is one digit."""
 SURE = -0.2
@@ -127,9 +129,17 @@ def find_pieces(ink: Ink, labels: ndarray) -> list[Piece]:
         if energy[i] >= 0.6 * ink.width**2 and not frame and not line:
             (at_rim if rim else pieces).append(Piece((i + 1,), box, float(energy[i])))
     # The edge of a page on a table is thin and faint beside the pen.
-    strength = {p: p.energy / max(1, int((labels[_part(p)] == p.labels[0]).sum())) for p in pieces + at_rim}
+    area = {p: int((labels[_part(p)] == p.labels[0]).sum()) for p in pieces + at_rim}
     usual = max(pieces + at_rim, key=lambda p: p.energy, default=None)
-    pieces = [p for p in pieces if usual is None or strength[p] >= FAINT * strength[usual]]
+    pieces = [
+        p
+        for p in pieces
+        if usual is None
+        or (
+            p.energy / area[p] >= FAINT * usual.energy / area[usual]
+            and area[p] >= THIN * ink.width * max(p.height, p.width)
+        )
+    ]
     # What touches the rim is the table or a neighbour's writing, unless most of the writing does.
     total, rest = sum(p.energy for p in pieces), sum(p.energy for p in at_rim)
     return pieces if total >= rest else pieces + at_rim

@@ -35,7 +35,7 @@ from penstroke.training.snapshot import Snapshot, put_back
 
 Augment = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 OTHERS = 14_000
-"""How many pictures that are not of the dataset are made for a training."""
+"""How many pictures that are not of the dataset are made for a training, at most: no more than it has itself."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _augmentation(recipe: Recipe, train: Split) -> Augment:
     if recipe.non_digits and train.classes == tuple("0123456789") and train.images.shape[1:] == (1, 28, 28):
         from penstroke.data.non_digits import others  # with Pillow and SciPy, which others can do without
 
-        strange = others(OTHERS, recipe.seed, train.images.device)
+        strange = others(min(OTHERS, len(train)), recipe.seed, train.images.device)
 
     def augment(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         if strange is not None:
