@@ -22,6 +22,8 @@ FAINTEST_STROKE, FULL_STROKE = 0.5, 0.62
 """Of the pen's full strength, that half of a stroke reaches: below the first it is no pen's, from the second it is."""
 SHARP_EDGE = 0.9
 """Between them, how much of its strength an edge gains over the stroke's width."""
+LEAST_CORE = 0.2
+"""Of the ink that hangs together, that a symbol has which hangs on to the rim."""
 LEAST_SHARE = 0.06
 """Of all ink, that one symbol has."""
 
@@ -55,7 +57,7 @@ def prepare_with_stages(picture: Picture, rule: str = "digit", size: int = 28) -
 
 def _digit(picture: Picture, size: int, watch: Watch | None) -> UInt8[ndarray, "s s"]:
     ink = find_ink(picture, watch)
-    mask = main_group(ink)
+    mask = off_the_rim(ink, main_group(ink))
     check_written(ink, mask)
     symbol = isolate(ink, mask)
     if watch:
@@ -71,6 +73,22 @@ RULES: dict[str, Callable[[Picture, int, Watch | None], UInt8[ndarray, "s s"]]] 
     "digit": _digit,
     "letterbox": _letterbox,
 }
+
+
+def off_the_rim(ink: Ink, mask: Bool[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
+    """Return the symbol without the page's edge or the table that it hangs on to by a link thinner than its strokes."""
+    outside = [mask[0], mask[-1], mask[:, 0], mask[:, -1]]
+    if ink.noise == 0 or not any(side.any() for side in outside):
+        return mask
+    depth = max(1, round(0.3 * ink.width))
+    cores, count = ndimage.label(ndimage.binary_erosion(mask, np.ones((3, 3)), depth, border_value=1), np.ones((3, 3)))
+    at_rim = np.unique(np.concatenate([cores[0], cores[-1], cores[:, 0], cores[:, -1]]))
+    energy = np.bincount(cores.ravel(), ink.level.ravel(), minlength=count + 1)
+    energy[at_rim] = energy[0] = 0
+    if energy.max() < LEAST_CORE * ink.level[mask].sum():
+        return mask
+    core = cores == energy.argmax()
+    return mask & ndimage.binary_dilation(core, np.ones((3, 3)), depth + 1)
 
 
 def check_written(ink: Ink, mask: Bool[ndarray, "h w"]) -> None:
