@@ -22,6 +22,8 @@ FAINTEST_STROKE, FULL_STROKE = 0.5, 0.62
 """Of the pen's full strength, that half of a stroke reaches: below the first it is no pen's, from the second it is."""
 SHARP_EDGE = 0.9
 """Between them, how much of its strength an edge gains over the stroke's width."""
+NOISIEST = 0.12
+"""Spread of the paper's level as a share of the pen's; a noisy photograph of pencil has 0.09."""
 LEAST_CORE = 0.2
 """Of the ink that hangs together, that a symbol has which hangs on to the rim."""
 LEAST_SHARE = 0.06
@@ -92,11 +94,13 @@ def off_the_rim(ink: Ink, mask: Bool[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
 
 
 def check_written(ink: Ink, mask: Bool[ndarray, "h w"]) -> None:
-    """Refuse what no pen wrote: shades, faces and blots fade at all sides, and one tile of a pattern is no symbol.
+    """Refuse what no pen wrote: grain, what fades at all sides as shades and faces do, and one tile of a pattern.
 
     Raises:
         EmptyPicture: the marks in ``mask`` fade all over, or are a small part of all ink.
     """
+    if ink.noise > NOISIEST:
+        raise EmptyPicture("no stroke stands out from the paper's own grain")
     edges = ndimage.gaussian_gradient_magnitude(ink.level, 0.7)[mask & ~ndimage.binary_erosion(mask)]
     full, sharp = float(np.median(ink.level[mask])), ink.width * float(np.median(edges))
     fades = full < FAINTEST_STROKE or (full < FULL_STROKE and sharp < SHARP_EDGE)
