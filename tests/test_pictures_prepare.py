@@ -1,6 +1,7 @@
 """From any picture of a digit to MNIST's: light, paper, polarity and pen taken away, and nothing else."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from PIL import Image
 from benchmarks.trial_pictures import KINDS, draw_digit, trial, unseen_digits
 from penstroke.errors import UsageError
 from penstroke.pictures.basics import EmptyPicture, Stage
-from penstroke.pictures.ink import find_ink
-from penstroke.pictures.prepare import prepare, prepare_with_stages
+from penstroke.pictures.ink import Ink, find_ink
+from penstroke.pictures.prepare import off_the_rim, prepare, prepare_with_stages
+from penstroke.pictures.rules import remove_rules
 
 Image28 = UInt8[ndarray, "28 28"]
 DIGITS, LABELS = unseen_digits()
@@ -191,3 +193,46 @@ def test_photographs_look_like_their_digit() -> None:
         result = prepare(np.asarray(Image.open(path)))
         near = sorted(range(10), key=lambda digit: -alike(result, sums[digit]))
         assert int(path.name[0]) in near[:3], path.name
+
+
+def test_a_digit_s_stem_is_no_printed_line() -> None:
+    level = np.zeros((300, 300), np.float32)
+    level[60:240, 150:158] = 0.9
+    assert (remove_rules(level, 1.0, 0.01) == level).all()
+    ruled = level.copy()
+    ruled[120:123] = np.maximum(ruled[120:123], 0.3)
+    found = remove_rules(ruled, 1.0, 0.01)
+    assert found[100:140, :140].max() == 0
+    assert found[60:240, 150:158].min() > 0.8
+
+
+def sheet_with(ink: ndarray) -> Image28:
+    """Return a noisy photograph of a sheet, with ``ink`` taking that share of its light."""
+    grain = np.random.default_rng(0).normal(0, 1.5, ink.shape)
+    return np.clip(220 * (1 - ink) + grain, 0, 255).astype(np.uint8)
+
+
+def test_what_no_pen_wrote_is_refused() -> None:
+    y, x = np.mgrid[:300, :300]
+    shade = 0.4 * np.exp(-((x - 150) ** 2 + (y - 140) ** 2) / 2 / 28**2)
+    tiles = 0.7 * ((x // 20 + y // 20) % 2 == 1)
+    for ink in (shade, tiles):
+        with pytest.raises(EmptyPicture):
+            prepare(sheet_with(ink))
+    stroke = 0.7 * ((abs(x - 150) < 8) & (abs(y - 150) < 60))
+    assert prepare(sheet_with(stroke)).max() > 200
+    blurred = np.asarray(Image.fromarray(DIGITS[3]).resize((400, 400), Image.Resampling.BICUBIC))
+    assert prepare(blurred).max() > 200, "what was drawn may be blurred"
+
+
+def test_a_digit_is_cut_off_the_page_s_edge() -> None:
+    digit = np.zeros((120, 120), bool)
+    digit[30:90, 50:58] = digit[82:90, 50:80] = True
+    page = digit.copy()
+    page[60:62, :50] = page[:, :6] = True
+    ink = Ink(page.astype(np.float32), page, width=8.0, scale=1.0, noise=0.01)
+    cut = off_the_rim(ink, page)
+    assert (cut[digit]).mean() > 0.95
+    assert (cut & ~digit).sum() <= 12, "a stub of the link may stay"
+    assert (off_the_rim(ink, digit) == digit).all()
+    assert (off_the_rim(replace(ink, noise=0.0), page) == page).all(), "a drawn picture has no table"

@@ -9,6 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from benchmarks.trial_pictures import draw_digit, unseen_digits
 from penstroke.pictures.basics import EmptyPicture
+from penstroke.pictures.cuts import find_seams
 from penstroke.pictures.segment import Symbol, segment
 
 DIGITS, LABELS = unseen_digits()
@@ -111,3 +112,25 @@ def test_dashes_dots_and_underlines_are_left_out(score) -> None:  # type: ignore
 def test_an_empty_page_is_said_to_be_empty(score) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(EmptyPicture):
         segment(np.full((90, 90), 250, np.uint8), score)
+
+
+def test_slanted_strokes_that_touch_come_apart_along_a_slanted_seam() -> None:
+    level = np.zeros((60, 90), np.float32)
+    for row in range(60):
+        for start in (40, 58):  # two strokes that lean over each other's columns
+            level[row, start - row // 2 : start - row // 2 + 6] = 1
+    level[28:31, 30:46] = 1  # and touch
+    seams, costs = find_seams(level, 60, 6)
+    columns = np.arange(90)
+    left = np.array([level[columns < seam[:, None]].sum() for seam in seams])
+    apart = np.abs(left - 360)
+    best = int(np.argmin(apart))
+    assert apart[best] < 0.15 * 360
+    assert 0 < costs[best] <= 8, "through the bridge alone"
+
+
+def test_a_page_s_thin_edge_is_no_digit(score) -> None:  # type: ignore[no-untyped-def]
+    picture = sheet_of(["1234"])
+    boxes = [s.box for s in segment(picture, score)]
+    picture[30:-30, 10:11] = 30
+    assert [s.box for s in segment(picture, score)] == boxes

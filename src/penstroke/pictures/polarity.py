@@ -160,7 +160,7 @@ def _printed(level: Grey) -> Mask:
     top = float(np.percentile(level, 99.5))
     spread = 1.4826 * float(np.median(np.abs(level)))
     level = np.maximum(level, 0)
-    return remove_rules(level, max(top, 1.0), spread, twice=False) < level
+    return remove_rules(level, max(top, 1.0), spread, thorough=False) < level
 
 
 def _steps(grey: Grey) -> Grey:

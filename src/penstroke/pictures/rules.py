@@ -25,21 +25,21 @@ FAINT_RULE = 0.5
 Grey = Float[ndarray, "h w"]
 
 
-def remove_rules(level: Grey, strength: float, noise: float, twice: bool = True) -> Grey:
+def remove_rules(level: Grey, strength: float, noise: float, thorough: bool = True) -> Grey:
     """Return the ink without printed lines, level and upright.
 
     Args:
         level: float32 ``[h, w]``, 0 for paper, ``strength`` for a full stroke of the pen.
         strength: the pen's level.
         noise: the paper's spread of ``level``.
-        twice: whether faint lines are looked for once more by themselves.
+        thorough: whether lines of several slopes, and faint ones by themselves, are looked for.
     """
     if min(level.shape) < 60:
         return level
     for _direction in range(2):
         # A page seen from the side has lines of several slopes: each pass takes those of one.
-        for brightest in (np.inf, FAINT_RULE)[: 1 + twice]:
-            for _ in range(PASSES):
+        for brightest in (np.inf, FAINT_RULE)[: 1 + thorough]:
+            for _ in range(PASSES if thorough else 1):
                 before, level = level, _remove_level(level, strength, noise, brightest * strength)
                 if level is before:
                     break
