@@ -90,6 +90,11 @@ def _contrast(grey: Grey) -> float:
     return float(np.percentile(np.abs(small - blurred), 99.5))
 
 
+def rim(values: ndarray) -> ndarray:
+    """Return the values ``[2 * (h + w)]`` along the four sides of ``[h, w]``; those in corners come twice."""
+    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+
+
 def stroke_width(mask: Mask) -> tuple[float, float]:
     """Return the usual and the greatest width of a mask's strokes in pixels: twice the reach along their middle."""
     if not mask.any():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 from scipy import ndimage
 
-from penstroke.pictures.basics import COARSE_PIXELS, EmptyPicture, Grey, Mask, resize, resize_to, stroke_width
+from penstroke.pictures.basics import COARSE_PIXELS, EmptyPicture, Grey, Mask, resize, resize_to, rim, stroke_width
 from penstroke.pictures.rules import remove_rules
 
 WINDOWS = ((0.08, 1.0), (0.16, 1.0), (0.25, 0.7), (0.4, 0.3))
@@ -76,12 +76,11 @@ def find_flat_paper(grey: Grey) -> float | None:
     values = np.bincount(grey.astype(np.uint8).ravel(), minlength=256)
     paper = int(np.argmax(values))
     near = np.abs(grey - paper) < 1
-    rim = np.concatenate([near[0], near[-1], near[:, 0], near[:, -1]])
     # Compression leaves rings around strokes, which lie beyond the paper's level.
     astray = min((grey > paper + FLAT_RINGS).mean(), (grey < paper - FLAT_RINGS).mean())
     # A digit cropped to its ink covers most of the rim; then, paper as black or white as can be shows that it is drawn.
     least_rim = 0.12 if paper in (0, 255) else 0.35
-    return float(paper) if near.mean() >= 0.18 and rim.mean() >= least_rim and astray < 0.01 else None
+    return float(paper) if near.mean() >= 0.18 and rim(near).mean() >= least_rim and astray < 0.01 else None
 
 
 def level_on(page: Grey, paper: float) -> Grey:
@@ -208,8 +207,8 @@ def _strokes(level: Grey, edges: Grey) -> tuple[Mask, float]:
     border = mask & (reach <= 1)
     sharp = sums(np.where(border, edges, 0)) / np.maximum(sums(border.astype(float)), 1)
     quality *= np.clip(2 * sharp * area / energy, 0, 1) ** 2
-    rim = np.zeros(count + 1, bool)
-    rim[np.unique(np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]))] = True
-    worth = np.sqrt(sums(np.where(border, edges, 0)) * energy) * quality * np.where(rim[1:], 0.15, 1)
+    at_rim = np.zeros(count + 1, bool)
+    at_rim[rim(pieces)] = True
+    worth = np.sqrt(sums(np.where(border, edges, 0)) * energy) * quality * np.where(at_rim[1:], 0.15, 1)
     keep = worth >= 0.1 * worth.max()
     return np.concatenate([[False], keep])[pieces], float(worth.sum())

@@ -13,7 +13,7 @@ from numpy import ndarray
 from scipy import ndimage
 
 from penstroke.errors import UsageError, nearest
-from penstroke.pictures.basics import EmptyPicture, Stage, Watch, as_picture
+from penstroke.pictures.basics import EmptyPicture, Stage, Watch, as_picture, rim
 from penstroke.pictures.ink import Ink, find_ink
 from penstroke.pictures.letterbox import letterbox, to_channels
 from penstroke.pictures.shape import to_symbol
@@ -79,14 +79,12 @@ RULES: dict[str, Callable[[Picture, int, Watch | None], UInt8[ndarray, "s s"]]] 
 
 def off_the_rim(ink: Ink, mask: Bool[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
     """Return the symbol without the page's edge or the table that it hangs on to by a link thinner than its strokes."""
-    outside = [mask[0], mask[-1], mask[:, 0], mask[:, -1]]
-    if ink.noise == 0 or not any(side.any() for side in outside):
+    if ink.noise == 0 or not rim(mask).any():
         return mask
     depth = max(1, round(0.3 * ink.width))
     cores, count = ndimage.label(ndimage.binary_erosion(mask, np.ones((3, 3)), depth, border_value=1), np.ones((3, 3)))
-    at_rim = np.unique(np.concatenate([cores[0], cores[-1], cores[:, 0], cores[:, -1]]))
     energy = np.bincount(cores.ravel(), ink.level.ravel(), minlength=count + 1)
-    energy[at_rim] = energy[0] = 0
+    energy[rim(cores)] = energy[0] = 0
     if energy.max() < LEAST_CORE * ink.level[mask].sum():
         return mask
     core = cores == energy.argmax()
@@ -121,12 +119,12 @@ def main_group(ink: Ink) -> Bool[ndarray, "h w"]:
     energy = np.bincount(pieces.ravel(), ink.level.ravel(), minlength=count + 1)[1:]
     height, width = ink.mask.shape
     frame = np.array([[b[0].start, b[1].start, b[0].stop, b[1].stop] for b in boxes], float)
-    rim = (frame[:, :2] <= 0).any(1) | (frame[:, 2] >= height) | (frame[:, 3] >= width)
-    frame_like = rim & (((frame[:, 2:] - frame[:, :2]) / [height, width]).max(1) > 0.8)
+    at_rim = (frame[:, :2] <= 0).any(1) | (frame[:, 2] >= height) | (frame[:, 3] >= width)
+    frame_like = at_rim & (((frame[:, 2:] - frame[:, :2]) / [height, width]).max(1) > 0.8)
     # A drawn picture has no table and no neighbours: what touches its rim belongs to it.
-    rim &= ink.noise > 0
+    at_rim &= ink.noise > 0
     away = np.hypot((frame[:, 0] + frame[:, 2]) / height - 1, (frame[:, 1] + frame[:, 3]) / width - 1)
-    worth = energy * np.where(frame_like, 0.03, np.where(rim, 0.15, 1)) * (1.2 - 0.5 * np.minimum(away, 1))
+    worth = energy * np.where(frame_like, 0.03, np.where(at_rim, 0.15, 1)) * (1.2 - 0.5 * np.minimum(away, 1))
     main = int(np.argmax(worth))
     if energy[main] < 0.5 * ink.width**2:
         raise EmptyPicture("there are only specks")
@@ -135,7 +133,7 @@ def main_group(ink: Ink) -> Bool[ndarray, "h w"]:
     # The nearest first, so that a symbol grows from its middle.
     for i in np.argsort(_gaps(frame, box)):
         side = max(box[2] - box[0], box[3] - box[1])
-        is_stroke = energy[i] >= max(0.02 * energy[main], 0.4 * ink.width**2) and not (rim[i] and not rim[main])
+        is_stroke = energy[i] >= max(0.02 * energy[main], 0.4 * ink.width**2) and not (at_rim[i] and not at_rim[main])
         if i != main and is_stroke and _gaps(frame[i : i + 1], box)[0] <= 0.3 * side:
             chosen.add(int(i))
             box = np.concatenate([np.minimum(box[:2], frame[i, :2]), np.maximum(box[2:], frame[i, 2:])])

@@ -84,7 +84,8 @@ def _shrunk(level: Grey, factor: float) -> Grey:
     return np.asarray(Image.fromarray(level).resize(size, Image.Resampling.BOX))
 
 
-def _shifts(width: int, slope: float) -> Int[ndarray, " w"]:
+def _shifts(width: int, slope: float | Float[ndarray, "n 1"]) -> Int[ndarray, "*n w"]:
+    """Return by how much each column moves up along a slope, or along each of several."""
     return np.round((np.arange(width) - width / 2) * slope).astype(int)
 
 
@@ -106,7 +107,7 @@ def _find_slope(level: Grey) -> float:
     ink = small[y, x]
 
     def sharpest(slopes: Float[ndarray, " n"]) -> float:
-        shifts = np.round(np.outer(slopes, np.arange(small.shape[1]) - small.shape[1] / 2)).astype(int)
+        shifts = _shifts(small.shape[1], slopes[:, None])
         margin = int(np.abs(shifts).max())
         rows = small.shape[0] + 2 * margin
         # All sheared pictures' rows at once, from the few pixels that are not paper.

@@ -243,10 +243,9 @@ def _symbols(sheet: Sheet, piece: Piece, height: float, line: int, score: Score)
     parts = [level]
     # Narrow ones are single; wide ones are, if they read well as one.
     tall = max(0.9 * height, min(piece.height, 1.3 * height))
-    if piece.width > NARROW * tall:
-        sure = log_scores(score, [to_symbol(level)])[0].max() > SURE
-        if not sure or piece.width > 0.75 * tall:
-            parts = split(level, min(height, piece.height), sheet.ink.width, score) or [level]
+    wide = piece.width > 0.75 * tall
+    if wide or (piece.width > NARROW * tall and log_scores(score, [to_symbol(level)])[0].max() <= SURE):
+        parts = split(level, min(height, piece.height), sheet.ink.width, score) or [level]
     return [Symbol(line, _box(part > 0.25, top, left, sheet.ink.scale), to_symbol(part)) for part in parts]
 
 
