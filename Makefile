@@ -1,4 +1,4 @@
-# Every target sets up what it needs: .venv is made once, and again only when the dependencies change.
+# Every target sets up what it needs: .venv is created once, and again when the dependencies change.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
@@ -6,14 +6,14 @@ READY := .venv/ready
 .PHONY: train test check bench pictures campaign audit lint types clean help
 
 help:
-	@echo "make train   train the textbook's network, test it, draw a test image with its prediction"
-	@echo "make test    run the tests"
-	@echo "make check   lint, types, tests: what decides whether a change lands"
-	@echo "make bench   measure speed against the references (short form)"
-	@echo "make campaign  kill, fault, damage and attack all there is, in full (over an hour)"
-	@echo "make audit   list what Penstroke is made of, and ask whether holes are known in it"
+	@echo "make train     train the textbook's network, test it, draw a test image with its prediction"
+	@echo "make test      run the tests"
+	@echo "make check     run lint, type checks and tests, which every change must pass"
+	@echo "make bench     measure speed against the references (short form)"
+	@echo "make campaign  run the full campaigns: kills, faults, damaged and hostile files (over an hour)"
+	@echo "make audit     list the dependencies and look up their known vulnerabilities"
 	@echo "make pictures RUN=...  measure a trained model on pictures of every kind (an hour)"
-	@echo "make clean   remove the environment and caches (runs are kept)"
+	@echo "make clean     remove the environment and caches (runs are kept)"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -32,6 +32,7 @@ test: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo --no-cache
 
 types: $(READY)
 	$(BIN)/mypy  # strict: see pyproject.toml
@@ -42,11 +43,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.speed --short
 
 campaign: $(READY)
-	PYTHONPATH=.:tests $(BIN)/python -m campaigns.run
-	PYTHONPATH=tests $(BIN)/python -m campaigns.fetch_race
-	PYTHONPATH=tests $(BIN)/python -m campaigns.idx_fuzz
-	PYTHONPATH=tests $(BIN)/python -m campaigns.model_files
-	PYTHONPATH=tests $(BIN)/python -m campaigns.picture_fuzz
+	$(BIN)/python -m pytest -m campaign
 
 audit: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[audit]'

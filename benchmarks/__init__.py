@@ -1,1 +1,1 @@
-"""Programs that measure what the README and the docs state. Each prints a table and keeps its raw figures as JSON."""
+"""Programs that measure Penstroke. Their results are kept in ``results/``."""

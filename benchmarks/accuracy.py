@@ -1,63 +1,94 @@
 """Accuracy of a recipe on MNIST over several seeds: ``python -m benchmarks.accuracy book --seeds 5``.
 
-Trains with each seed, opens the test set after the last epoch (after each, for recipe ``book``, as the textbook does),
-and keeps accuracies, losses and seconds in ``benchmarks/results/accuracy-RECIPE.json``.
+Trains with each seed and evaluates on the test set after the last epoch (recipe ``book``: after each epoch, as the
+textbook does). Writes accuracies, losses and seconds to ``benchmarks/results/accuracy-RECIPE.json``; a recipe with
+validation also gets the error of its calibration and the number of rejected images.
 """
 
 import statistics
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-import tyro
-from torch import Tensor
+import cyclopts
+import numpy as np
+from jaxtyping import Float32, Int64
+from numpy import ndarray
 
-from benchmarks.conditions import keep, seconds
-from penstroke import Classifier, evaluate, fit, load, recipes, runtime
-from penstroke.cli.output import table
+from benchmarks.conditions import save_result, seconds
+from penstroke import evaluate, fit, load, recipes, runtime
 from penstroke.evaluation.calibration import calibration_error
 from penstroke.training import Fitted
 
 
-@dataclass(frozen=True)
-class Options:
-    """Train a recipe with several seeds and measure each on the test set."""
-
-    recipe: Annotated[str, tyro.conf.Positional] = "book"
-    seeds: int = 5
-    data: str = "mnist"
-    threads: int | None = None
-
-
-def calibration(fitted: Fitted, answers: Tensor, labels: Tensor) -> dict[str, Any] | None:
-    """Return how far the test set's probabilities are off, and what became of the images that got no answer."""
-    known = fitted.description.calibration
-    if not known:
+def calibration(
+    fitted: Fitted, log_probs: Float32[ndarray, "n classes"], labels: Int64[ndarray, " n"]
+) -> dict[str, Any] | None:
+    """Return the calibration error on the test set, and the numbers of rejected and of misclassified images."""
+    calibrated = fitted.description.calibration
+    if calibrated is None:
         return None
-    sure, said = answers.exp().max(1)
-    answered = sure >= known.threshold
+    probabilities = np.exp(log_probs)
+    answered = probabilities.max(1) >= calibrated.threshold
     return {
-        "temperature": known.temperature,
-        "threshold": known.threshold,
-        "error": calibration_error(answers.exp(), labels),
-        "refused": int((~answered).sum()),
-        "wrong_of_answered": int((answered & (said != labels)).sum()),
+        "temperature": float(fitted.model.state_dict()["calibration.temperature"]),
+        "threshold": calibrated.threshold,
+        "error": calibration_error(probabilities, labels),
+        "rejected": int((~answered).sum()),
+        "wrong_of_answered": int((answered & (probabilities.argmax(1) != labels)).sum()),
     }
 
 
-def main() -> None:
-    """Measure, print a table, keep the figures."""
-    options = tyro.cli(Options)
-    runtime.prepare(options.threads)
-    data = load(options.data)
+def summarise(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return mean and standard deviation over the seeds, one row per evaluation."""
+    rows = []
+    tests = len(runs[0]["tests"])
+    for number in range(tests):
+        scores = [run["tests"][number] for run in runs]
+        rows.append(
+            {
+                "after": f"test {number + 1} of {tests}",
+                "mean_correct": statistics.mean(test["correct"] for test in scores),
+                "sd_correct": statistics.stdev(test["correct"] for test in scores) if len(scores) > 1 else 0.0,
+                "mean_loss": statistics.mean(test["loss"] for test in scores),
+            }
+        )
+    return rows
+
+
+def main(
+    recipe: str = "book",
+    /,
+    *,
+    seeds: int = 5,
+    data: str = "mnist",
+    threads: int | None = None,
+    epochs: int | None = None,
+) -> None:
+    """Train a recipe with several seeds and evaluate each model on the test set.
+
+    Parameters
+    ----------
+    recipe
+        Name of the recipe.
+    seeds
+        Number of training runs; their seeds are 0, 1, ...
+    data
+        Name of the dataset.
+    threads
+        Number of PyTorch's threads. By default one per core.
+    epochs
+        Number of epochs, for a short trial whose figures are printed but not saved.
+    """
+    runtime.configure(threads)
+    dataset = load(data)
+    chosen = recipes.get(recipe) if epochs is None else recipes.get(recipe).replace(epochs=epochs)
     runs: list[dict[str, Any]] = []
-    for seed in range(options.seeds):
-        recipe = replace(recipes.get(options.recipe), seed=seed)
-        fitted = fit(recipe, data)
-        tests = [row.test for row in fitted.history.epochs if row.test]
-        answer = Classifier(fitted.model, fitted.description).log_probabilities
-        test_seconds = seconds(partial(answer, data.test.images))
-        tests = tests or [evaluate(answer, data.test).score]
+    for seed in range(seeds):
+        fitted = fit(chosen.replace(seed=seed), dataset)
+        classifier = fitted.classifier()
+        test_seconds = seconds(partial(classifier.log_probs, dataset.test.images))
+        report = evaluate(classifier.log_probs, dataset.test)
+        tests = [row.test for row in fitted.history.epochs if row.test] or [report.score]
         train_seconds = sum(row.seconds for row in fitted.history.epochs)
         runs.append(
             {
@@ -65,31 +96,20 @@ def main() -> None:
                 "tests": [test.to_json() for test in tests],
                 "train_seconds": train_seconds,
                 "test_seconds": test_seconds,
-                "calibration": calibration(fitted, answer(data.test.images), data.test.labels),
+                "calibration": calibration(fitted, report.log_probs, dataset.test.labels),
             }
         )
-        print(f"seed {seed}: {[test.correct for test in tests]} right, {train_seconds:.2f} s", flush=True)
-    rows = []
-    for epoch in range(len(runs[0]["tests"])):
-        found = [run["tests"][epoch] for run in runs]
-        rows.append(
-            {
-                "after": f"test {epoch + 1} of {len(runs[0]['tests'])}",
-                "mean_correct": statistics.mean(test["correct"] for test in found),
-                "sd_correct": statistics.stdev(test["correct"] for test in found) if len(found) > 1 else 0.0,
-                "mean_loss": statistics.mean(test["loss"] for test in found),
-            }
+        print(f"seed {seed}: {[test.correct for test in tests]} correct, {train_seconds:.2f} s", flush=True)
+    rows = summarise(runs)
+    for row in rows:
+        print(
+            f"{row['after']}: {row['mean_correct']:.1f} correct on average, standard deviation "
+            f"{row['sd_correct']:.1f}, mean loss {row['mean_loss']:.4f}"
         )
-    path = keep(f"accuracy-{options.recipe}", {"recipe": recipes.get(options.recipe).to_json(), "n": options.seeds,
-                                               "data": data.card.name, "summary": rows, "runs": runs})  # fmt: skip
-    print(
-        table(
-            ["after", "mean right", "sd", "mean loss"],
-            [[r["after"], f"{r['mean_correct']:.1f}", f"{r['sd_correct']:.1f}", f"{r['mean_loss']:.4f}"] for r in rows],
-        )
-    )
-    print(f"kept in {path}")
+    figures = {"recipe": chosen.to_json(), "n": seeds, "data": dataset.card.name, "summary": rows, "runs": runs}
+    if epochs is None:
+        print(f"Saved {save_result(f'accuracy-{recipe}', figures)}")
 
 
 if __name__ == "__main__":
-    main()
+    cyclopts.run(main)

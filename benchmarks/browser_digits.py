@@ -1,7 +1,6 @@
-"""Digits drawn with a mouse on a canvas in a real browser: Playwright for Python, and Chromium as the system has it.
+"""Digits drawn with a mouse on a canvas in a browser, by Playwright and the system's Chromium.
 
-Every digit is a page of its own making: canvas of some size, pen, colours, bright on dark or dark on bright or on
-nothing at all, and a mouse that is pressed, moved and let go.
+Each digit has a random canvas size, pen width and pair of colours: bright on dark, dark on bright or transparent.
 """
 
 import base64
@@ -31,10 +30,10 @@ COLOURS = (
     ("#000", "#fff"), ("#fff", "#000"), ("#111", ""), ("#1a3fbf", "#fdfdf5"), ("#e8e8e8", "#20242c"), ("#c22", "#fff"),
     ("#ffe14d", "#133"), ("#444", "#eee"),
 )  # fmt: skip
-"""Pen and paper; paper of no colour is transparent."""
+"""Colours of pen and paper; an empty string is transparent paper."""
 
 
-# A browser hands on mouse moves frame by frame; without a screen it need not wait for one.
+# By default a browser delivers mouse moves once per frame.
 FLAGS = [
     "--no-sandbox",
     "--disable-frame-rate-limit",
@@ -44,12 +43,12 @@ FLAGS = [
 
 
 def browser_path() -> str | None:
-    """Return where the system's Chromium or Chrome lies, or None."""
+    """Return the path of the system's Chromium or Chrome, or None."""
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def browser_digits(count: int, seed: int = 0) -> Iterator[tuple[UInt8[ndarray, "h w *c"], int]]:
-    """Yield pictures of drawn digits, each with what it shows: all ten in turn."""
+    """Yield pictures of drawn digits with their labels, the ten digits in turn."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path(), headless=True, args=FLAGS)
         page = browser.new_page(viewport={"width": 640, "height": 640})
@@ -60,7 +59,7 @@ def browser_digits(count: int, seed: int = 0) -> Iterator[tuple[UInt8[ndarray, "
 
 
 def _draw(page: Page, rng: Generator, digit: int) -> UInt8[ndarray, "h w *c"]:
-    """Return the canvas after the digit was drawn on it, from its PNG or from a picture of the screen."""
+    """Draw a digit and return the canvas, from its PNG or from a screenshot."""
     side = int(np.exp(rng.uniform(np.log(60), np.log(600))))
     ink, paper = COLOURS[int(rng.integers(len(COLOURS)))]
     size = side * rng.uniform(0.45, 0.8)

@@ -1,4 +1,4 @@
-"""What is measured in processes of its own: cold starts, and growth of time and memory with the size of the set."""
+"""Measurements in new processes: start-up time of the command line, and time and memory as the training set grows."""
 
 import json
 import subprocess
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from benchmarks.conditions import interleaved, summary
@@ -19,10 +18,10 @@ GROWTH = """
 import json, resource, sys, time
 import torch
 from penstroke import fit, load, recipes, runtime
-runtime.prepare()
+runtime.configure()
 data = load(sys.argv[1])
 start = time.perf_counter()
-fitted = fit(recipes.fast(), data, "cpu")
+fitted = fit(recipes.fast(), data, device="cpu")
 seconds = time.perf_counter() - start
 print(json.dumps({
     "images": len(data.train),
@@ -34,14 +33,14 @@ print(json.dumps({
 
 
 def measure_start(data: Dataset, short: bool) -> dict[str, Any]:
-    """Time the command line from a cold start, beside the import of torch alone, in turn."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        Image.fromarray(data.test.images[0, 0].numpy()).save(folder / "seven.png")
+    """Measure the start-up time of commands, alternating with the import of torch alone."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        Image.fromarray(data.test.images[0, 0]).save(folder / "seven.png")
         command = [sys.executable, "-m", "penstroke"]
 
-        def call(words: list[str]) -> None:
-            subprocess.run(words, cwd=folder, check=True, capture_output=True)
+        def call(arguments: list[str]) -> None:
+            subprocess.run(arguments, cwd=folder, check=True, capture_output=True)
 
         call([*command, "train", "fast", "--data", "mnist5k"])
         actions = {
@@ -52,19 +51,19 @@ def measure_start(data: Dataset, short: bool) -> dict[str, Any]:
             "predict": [*command, "predict", "seven.png"],
             "test": [*command, "test", "--data", "mnist5k"],
         }
-        taken = interleaved({name: partial(call, words) for name, words in actions.items()}, 2 if short else 9)
-    beyond = [a - b for a, b in zip(taken["predict"], taken["import torch"], strict=True)]
-    return {name: summary(values) for name, values in taken.items()} | {"predict beyond torch": summary(beyond)}
+        times = interleaved({name: partial(call, arguments) for name, arguments in actions.items()}, 2 if short else 9)
+    beyond = [a - b for a, b in zip(times["predict"], times["import torch"], strict=True)]
+    return {name: summary(values) for name, values in times.items()} | {"predict beyond torch": summary(beyond)}
 
 
 def measure_growth(data: Dataset, short: bool) -> dict[str, Any]:
-    """Train ``fast`` for one epoch on ever larger sets, made by tiling and shifting the training images."""
+    """Train ``fast`` for one epoch on sets of increasing size, made of shifted copies of the training images."""
     sizes = [60_000, 120_000] if short else [60_000, 600_000, 6_000_000]
-    found: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as place:
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name:
         for size in sizes:
-            folder = Path(place) / str(size)
-            _write_tiled(folder, data, size)
+            folder = Path(name) / str(size)
+            _write_shifted_copies(folder, data, size)
             runs = []
             for _ in range(1 if short or size > 1_000_000 else 3):
                 done = subprocess.run(
@@ -74,34 +73,34 @@ def measure_growth(data: Dataset, short: bool) -> dict[str, Any]:
                 print(f"  {runs[-1]}", flush=True)
             for file in folder.iterdir():
                 file.unlink()
-            found.append(
+            rows.append(
                 {
                     "images": size,
                     "seconds_per_million": summary([run["epoch_seconds"] / size * 1e6 for run in runs]),
                     "peak_mb": summary([run["peak_bytes"] / 1e6 for run in runs]),
                 }
             )
-    first, last = found[0], found[-1]
+    first, last = rows[0], rows[-1]
     return {
-        "sizes": found,
+        "sizes": rows,
         "time_per_image_ratio": last["seconds_per_million"]["median"] / first["seconds_per_million"]["median"],
         "memory_growth_mb": last["peak_mb"]["median"] - first["peak_mb"]["median"],
     }
 
 
-def _write_tiled(folder: Path, data: Dataset, size: int) -> None:
-    """Write plain IDX files of ``size`` training images: MNIST's, again and again, each time shifted otherwise."""
+def _write_shifted_copies(folder: Path, data: Dataset, size: int) -> None:
+    """Write uncompressed IDX files of ``size`` training images: copies of MNIST's, each shifted differently."""
     folder.mkdir()
-    images, labels = data.train.images[:, 0].numpy(), data.train.labels.numpy().astype(np.uint8)
+    images, labels = data.train.images[:, 0], data.train.labels.astype(np.uint8)
     for name, content, rank in (("images-idx3", images, 3), ("labels-idx1", labels, 1)):
         with open(folder / f"train-{name}-ubyte", "wb") as file:
             file.write(bytes([0, 0, 8, rank]) + size.to_bytes(4, "big"))
             if rank == 3:
                 file.write((28).to_bytes(4, "big") * 2)
             for copy in range(-(-size // len(labels))):
-                moved = np.roll(content, (copy % 3 - 1, copy // 3 % 3 - 1), (1, 2)) if rank == 3 else content
-                file.write(moved[: size - copy * len(labels)].tobytes())
-    for name, tensor in (("images-idx3", data.test.images[:1000, 0]), ("labels-idx1", data.test.labels[:1000])):
-        array = tensor.to(torch.uint8).numpy()
+                shifted = np.roll(content, (copy % 3 - 1, copy // 3 % 3 - 1), (1, 2)) if rank == 3 else content
+                file.write(shifted[: size - copy * len(labels)].tobytes())
+    for name, part in (("images-idx3", data.test.images[:1000, 0]), ("labels-idx1", data.test.labels[:1000])):
+        array = part.astype(np.uint8)
         header = bytes([0, 0, 8, array.ndim]) + b"".join(side.to_bytes(4, "big") for side in array.shape)
         (folder / f"t10k-{name}-ubyte").write_bytes(header + array.tobytes())

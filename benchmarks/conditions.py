@@ -1,4 +1,4 @@
-"""What every figure needs beside it: conditions, repeats, median and spread; and where it is kept."""
+"""Helpers shared by the benchmarks: timing, repeats, median and range, and result files with their conditions."""
 
 import json
 import statistics
@@ -16,7 +16,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def seconds(action: Callable[[], Any]) -> float:
-    """Return how long ``action`` takes, to the end of what it started on the device."""
+    """Return the seconds that ``action`` takes, including the work that it queues on a CUDA device."""
     start = time.perf_counter()
     action()
     if torch.cuda.is_available():
@@ -25,17 +25,17 @@ def seconds(action: Callable[[], Any]) -> float:
 
 
 def interleaved(actions: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
-    """Return the seconds of each action, taken in turn, so that a noisy machine harms all alike."""
-    taken: dict[str, list[float]] = {name: [] for name in actions}
+    """Return the seconds of each action, measured in turn, so that other load affects all actions equally."""
+    times: dict[str, list[float]] = {name: [] for name in actions}
     for _ in range(repeats):
         for name, action in actions.items():
-            taken[name].append(seconds(action))
-            print(f"  {name}: {taken[name][-1]:.3f} s", flush=True)
-    return taken
+            times[name].append(seconds(action))
+            print(f"  {name}: {times[name][-1]:.3f} s", flush=True)
+    return times
 
 
 def summary(values: Sequence[float]) -> dict[str, Any]:
-    """Return median, smallest and largest of repeated figures, and the figures themselves."""
+    """Return median, minimum and maximum of repeated measurements, and the measurements themselves."""
     return {
         "median": statistics.median(values),
         "min": min(values),
@@ -46,28 +46,28 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
 
 
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> dict[str, Any]:
-    """Return how many times faster ``fast`` is, pair by pair of one round each."""
+    """Return how many times faster ``fast`` is, computed pair by pair."""
     return summary([a / b for a, b in zip(slow, fast, strict=True)])
 
 
 def matmul_gflops(size: int = 1024, repeats: int = 20, dtype: torch.dtype = torch.float32) -> float:
-    """Return the rate of a square matrix product, in GFLOP/s: what this machine can reach just now."""
+    """Return the rate of a square matrix product in GFLOP/s, as an upper bound for this machine."""
     a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
     for _ in range(3):
         a @ b
     return 2 * size**3 * repeats / seconds(lambda: [a @ b for _ in range(repeats)]) / 1e9
 
 
-def result(name: str) -> dict[str, Any]:
-    """Return the figures that ``keep`` wrote."""
-    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
-    return found
+def load_result(name: str) -> dict[str, Any]:
+    """Return the figures in ``benchmarks/results/NAME.json``."""
+    figures: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return figures
 
 
-def keep(name: str, figures: dict[str, Any]) -> Path:
-    """Write figures with their conditions to ``benchmarks/results/NAME.json`` and return the file."""
+def save_result(name: str, figures: dict[str, Any]) -> Path:
+    """Write figures with their conditions to ``benchmarks/results/NAME.json`` and return the path."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    conditions = environment(torch.device("cpu")) | {"when": datetime.now(UTC).isoformat(timespec="seconds")}
-    path.write_text(json.dumps({"conditions": conditions, **figures}, indent=1) + "\n")
+    conditions = environment("cpu") | {"when": datetime.now(UTC).isoformat(timespec="seconds")}
+    path.write_text(json.dumps({"conditions": conditions, **figures}, indent=1) + "\n", encoding="utf-8")
     return path

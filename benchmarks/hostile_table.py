@@ -1,58 +1,60 @@
-"""The table of what hostile input came to, made from the campaigns' kept figures."""
+"""The table of the campaigns with hostile input, made from their saved figures."""
 
-from benchmarks.conditions import result
+from benchmarks.conditions import load_result
 
 
 def hostile() -> str:
-    """Return the table of the attacks on downloads, data, models and pictures."""
-    fetch, fuzz, models, pictures = (result(f"reliability-{name}") for name in ("fetch", "fuzz", "models", "pictures"))
+    """Return the table of hostile downloads, data, models and pictures."""
+    fetch, fuzz = load_result("reliability-fetch"), load_result("reliability-fuzz")
+    models, pictures = load_result("reliability-models"), load_result("reliability-pictures")
     race, targets, mutated = fetch["race"], fuzz["targets"], models["mutations"]
     slowest = max(attack["seconds"] for attack in fetch["attacks"].values())
     rows = [
         (
-            f"{race['rounds']} fetches of a file by {race['processes']} processes at once, "
-            f"the first killed in {race['killed']} of them",
-            f"{len(race['wrong'])} wrong; the longest wait after a kill {race['longest_wait_s']:.1f} s",
+            f"{race['rounds']} downloads of one file by {race['processes']} processes at the same time, "
+            f"the first process killed in {race['killed']} of them",
+            f"{len(race['wrong'])} failures; longest wait after a kill {race['longest_wait_s']:.1f} s",
         ),
-        (f"a body cut after each of {fetch['cut']['tried']:,} bytes", f"{len(fetch['cut']['wrong'])} wrong"),
         (
-            f"{len(fetch['attacks'])} servers that lie, stall or never end",
-            f"all refused, the slowest after {slowest:.0f} s",
+            f"a response body cut after each of {fetch['cut']['tried']:,} bytes",
+            f"{len(fetch['cut']['wrong'])} failures",
+        ),
+        (
+            f"{len(fetch['attacks'])} kinds of malicious servers",
+            f"all rejected, the slowest after {slowest:.0f} s",
         ),
         *(
             (
-                f"{found['inputs']:,} mutated {what}",
-                f"{len(found['wrong'])} wrong; the slowest took {1000 * found['slowest_s']:.0f} ms",
+                f"{figures['inputs']:,} mutated {what}",
+                f"{len(figures['wrong'])} failures; slowest {1000 * figures['slowest_s']:.0f} ms",
             )
-            for what, found in (
+            for what, figures in (
                 ("IDX and gzip files", targets["idx"]),
                 ("files of run folders", targets["run"]),
                 ("headers of model files", targets["model"]),
             )
         ),
         (
-            f"{models['kinds']} kinds of hostile models, runs and state dicts",
-            f"{models['wrong']} wrong: nothing executed, nothing opened outside; "
-            f"the slowest took {models['slowest_s']:.2f} s",
+            f"{models['kinds']} kinds of hostile model files, run folders and state dicts",
+            f"{models['wrong']} failures: nothing executed, no other file opened; slowest {models['slowest_s']:.2f} s",
         ),
         (
             f"{mutated['files']:,} mutated model files",
-            f"{len(mutated['wrong'])} wrong; {mutated['loaded']:,} still load",
+            f"{len(mutated['wrong'])} failures; {mutated['loaded']:,} files are still valid",
         ),
         (
-            f"{pictures['files']:,} mutated pictures of {len(pictures['seeds'])} kinds",
-            f"{len(pictures['wrong'])} wrong; the slowest took {pictures['slowest_s']:.1f} s",
+            f"{pictures['files']:,} mutated picture files of {len(pictures['seeds'])} kinds",
+            f"{len(pictures['wrong'])} failures; slowest {pictures['slowest_s']:.1f} s",
         ),
     ]
-    lines = [f"| {trial} | {found} |" for trial, found in rows]
-    where = fuzz["conditions"]
+    conditions = fuzz["conditions"]
     return "\n".join(
         [
-            "| trial | found |",
+            "| trial | result |",
             "|---|---|",
-            *lines,
+            *(f"| {trial} | {found} |" for trial, found in rows),
             "",
-            f"{where['cores']} cores of {where['processor']}, one thread, beside other work; Python {where['python']}, "
-            f"PyTorch {where['packages']['torch']}.",
+            f"{conditions['cores']} cores of {conditions['processor']}, one thread, with other programs running; "
+            f"Python {conditions['python']}, PyTorch {conditions['packages']['torch']}.",
         ]
     )

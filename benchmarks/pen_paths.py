@@ -1,7 +1,7 @@
-"""Digits as a hand draws them: the way of the pen, several shapes to a digit, never twice the same.
+"""Random pen strokes of digits, with several shapes per digit.
 
-Shapes are corners and turns in a square of side 1, ``y`` downwards, that a smooth curve goes through; a point that is
-named twice in a row is a sharp corner.
+A shape lists control points in a square of side 1 (``y`` points down). A smooth curve passes through them; a point that
+is repeated is a sharp corner.
 """
 
 import numpy as np
@@ -103,29 +103,29 @@ SHAPES: dict[int, dict[str, list[Corners]]] = {
 
 
 def drawn_digit(rng: Generator, digit: int) -> list[Path2d]:
-    """Return the strokes of a digit in one of its shapes, slanted, stretched and a little unsteady.
+    """Return the strokes of a digit in one of its shapes, with random slant, stretch, rotation and noise.
 
     Returns:
-        Each stroke as points float ``[n, 2]`` (x, y), roughly within a square of side 1 around the origin.
+        The strokes, each as points float ``[n, 2]`` (x, y), approximately in a square of side 1 around the origin.
     """
     shapes = SHAPES[digit]
     name = sorted(shapes)[int(rng.integers(len(shapes)))]
-    slant, stretch, turn = rng.normal(0, 0.12), rng.uniform(0.6, 0.95), np.radians(rng.normal(0, 4))
+    slant, stretch, angle = rng.normal(0, 0.12), rng.uniform(0.6, 0.95), np.radians(rng.normal(0, 4))
     shear = np.array([[stretch, 0], [-slant, 1]])
-    turned = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     strokes = []
     for corners in shapes[name]:
         points = np.array(corners) - 0.5
-        # Twins move together: they are one sharp corner.
+        # Repeated points get the same noise, since they are one corner.
         same = np.r_[False, (points[1:] == points[:-1]).all(1)]
         moved = points + rng.normal(0, 0.022, points.shape)
         moved[same] = moved[np.flatnonzero(same) - 1]
-        strokes.append(smooth(moved, int(rng.integers(4, 10))) @ shear @ turned)
+        strokes.append(smooth(moved, int(rng.integers(4, 10))) @ shear @ rotation)
     return strokes
 
 
 def smooth(points: Path2d, steps: int) -> Path2d:
-    """Return a curve through the points, ``steps`` points for each (Catmull-Rom); twins make a corner."""
+    """Return a Catmull-Rom curve through the points, with ``steps`` points each; repeated points make a corner."""
     before, after = np.vstack([points[:1], points[:-1]]), np.vstack([points[1:], points[-1:]])
     slope = (after - before) / 2
     same = (np.abs(points[1:] - points[:-1]) < 1e-9).all(1)

@@ -1,8 +1,8 @@
-"""Right on a person's own handwriting: ``python -m benchmarks.pictures MODEL``.
+"""Accuracy on pictures of handwriting: ``python -m benchmarks.pictures MODEL``.
 
-Measures a trained model on pictures that take the whole road from the file to the answer, and keeps the figures in
-``benchmarks/results/pictures.json``. The digits are of MNIST's test set and of other origin, and nothing is chosen by
-them; ``--tune`` takes training digits held back instead, and keeps nothing.
+Evaluates a trained model on picture files and arrays, including decoding and preparation, and writes the figures to
+``benchmarks/results/pictures.json``. The digits are MNIST's test set and digits of other origin, and are not used to
+choose anything. With ``--tune``, the last training images take the place of the test set and no figures are saved.
 """
 
 import json
@@ -12,21 +12,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
+import cyclopts
 import numpy as np
 import torch
-import tyro
 from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from benchmarks import non_digits
-from benchmarks.conditions import RESULTS, keep, seconds, summary
+from benchmarks import outlier_pictures
+from benchmarks.conditions import RESULTS, save_result, seconds, summary
 from benchmarks.trial_pictures import KINDS, trial
 from penstroke import Classifier, load, runtime
 from penstroke.evaluation.calibration import calibration_error
-from penstroke.inference import Reading
+from penstroke.inference import Prediction
 from penstroke.pictures import open_picture
 
 FIRST_SEED = 50_000
@@ -36,51 +36,42 @@ Picture = UInt8[ndarray, "h w *c"]
 Figures = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Options:
-    """Measure a model on pictures of every kind."""
-
-    model: Annotated[Path, tyro.conf.Positional]
-    """A run folder or a model file."""
-    n: int = 1000
-    """Pictures in each row; seconds are measured n / 50 times."""
-    only: str | None = None
-    """Measure this row alone."""
-    tune: bool = False
-    """Take training digits held back, and keep no figures."""
+class NotMeasurable(Exception):
+    """Raised by a row that needs something that is not available."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What each row is measured with."""
+    """The classifier to measure, the number of pictures in each row, and the part of the digits."""
 
     classifier: Classifier
     n: int
     part: str
 
-    def answers(self, pictures: Iterator[tuple[Picture, str]]) -> Figures:
-        """Return how many pictures of one symbol were read right, read wrong, and refused."""
-        found = [(self.classifier.read_symbol(picture), truth) for picture, truth in pictures]
-        right = sum(reading.label == truth for reading, truth in found)
-        refused = sum(reading.abstained for reading, _ in found)
-        return share(right, len(found)) | {"refused": refused}
+    def predictions(self, pictures: Iterator[tuple[Picture, str]]) -> Figures:
+        """Return how many pictures of one symbol were predicted correctly, and how many were rejected."""
+        found = [(self.classifier.predict(picture), label) for picture, label in pictures]
+        right = sum(prediction.label == label for prediction, label in found)
+        rejected = sum(prediction.abstained for prediction, _ in found)
+        return share(right, len(found)) | {"rejected": rejected}
 
 
 def share(right: int, n: int) -> Figures:
-    """Return a share with what it is a share of."""
+    """Return a fraction with its numerator and denominator."""
     return {"right": right, "n": n, "share": right / max(n, 1)}
 
 
 def single_digits(trial_: Trial) -> Figures:
-    """Generated single digits, by kind of paper, beside pictures that are merely resized."""
+    """Generated single digits by kind of paper, compared with pictures that are merely resized."""
     each = -(-trial_.n // len(KINDS))
     kinds = {}
     for kind in KINDS:
         seeds = range(FIRST_SEED, FIRST_SEED + each)
         pictures = [trial(seed, kind, part=trial_.part) for seed in seeds]
-        resized = trial_.classifier.predict(torch.from_numpy(np.stack([merely_resized(p) for p, _ in pictures])))
-        by_resizing = sum(label == truth for label, (_, truth) in zip(resized.labels, pictures, strict=True))
-        kinds[kind] = trial_.answers(iter(pictures)) | {"resized": share(by_resizing, each)}
+        likeliest = trial_.classifier.log_probs(np.stack([merely_resized(p) for p, _ in pictures])).argmax(1)
+        labels = [trial_.classifier.description.classes[index] for index in likeliest]
+        by_resizing = sum(label == truth for label, (_, truth) in zip(labels, pictures, strict=True))
+        kinds[kind] = trial_.predictions(iter(pictures)) | {"resized": share(by_resizing, each)}
         print(f"  {kind}: {kinds[kind]['right']} of {each}, resized {by_resizing}", flush=True)
     total = share(sum(kind["right"] for kind in kinds.values()), each * len(KINDS))
     by_resizing = sum(kind["resized"]["right"] for kind in kinds.values())
@@ -88,7 +79,7 @@ def single_digits(trial_: Trial) -> Figures:
 
 
 def merely_resized(picture: Picture) -> UInt8[ndarray, "1 28 28"]:
-    """Return what most programs make of a picture: grey, 28 x 28, and bright on dark."""
+    """Return the usual simple preparation of a picture: grey, 28 x 28, and bright on dark."""
     small = np.asarray(Image.fromarray(picture).convert("L").resize((28, 28), Image.Resampling.LANCZOS))
     return (255 - small if np.median(small) > 127 else small)[None]
 
@@ -104,74 +95,79 @@ def scikit_digits(trial_: Trial) -> Figures:
             small = Image.fromarray((image * 255 / 16).astype(np.uint8))
             yield np.asarray(small.resize((160, 160), Image.Resampling.BICUBIC)), str(label)
 
-    return trial_.answers(pictures())
+    return trial_.predictions(pictures())
 
 
 def drawn_in_browser(trial_: Trial) -> Figures:
     """Digits drawn with a mouse on a canvas."""
-    from benchmarks.browser_digits import browser_digits
+    from benchmarks.browser_digits import browser_digits, browser_path
 
-    return trial_.answers((picture, str(digit)) for picture, digit in browser_digits(min(trial_.n, 500)))
+    if browser_path() is None:
+        raise NotMeasurable("Chromium is not installed")
+    return trial_.predictions((picture, str(digit)) for picture, digit in browser_digits(min(trial_.n, 500)))
 
 
 def photographs(trial_: Trial) -> Figures:
-    """Photographs of pen on paper, labelled by file name."""
+    """Photographs of pen on paper in the folder ``PENSTROKE_PHOTOS``; file names start with the digit."""
     files = sorted(Path(os.environ.get("PENSTROKE_PHOTOS", "nowhere")).glob("*"))
-    return trial_.answers((open_picture(file), file.name[0]) for file in files)
+    if not files:
+        raise NotMeasurable("PENSTROKE_PHOTOS does not name a folder with photographs")
+    return trial_.predictions((open_picture(file), file.name[0]) for file in files)
 
 
 def lines(trial_: Trial, touching: int) -> Figures:
-    """Lines of 5 digits: those read whole, and single digits in them that were found where they stand."""
+    """Lines of 5 digits; a line counts when all its digits are read correctly."""
     right = 0
     for seed in range(FIRST_SEED, FIRST_SEED + trial_.n):
-        picture, truth = trial(seed, "mixed", 5, touching, trial_.part)
-        right += trial_.classifier.read_page(picture).lines == [truth]
+        picture, text = trial(seed, "mixed", 5, touching, trial_.part)
+        right += trial_.classifier.read(picture).lines == [text]
     return share(right, trial_.n)
 
 
-def refused_non_digits(trial_: Trial) -> Figures:
-    """Pictures that show no digit, and how many were refused: an empty page counts as refused."""
-    each = -(-trial_.n // len(non_digits.KINDS))
+def rejected_outliers(trial_: Trial) -> Figures:
+    """Pictures that show no digit, and how many were rejected; an empty page counts as rejected."""
+    each = -(-trial_.n // len(outlier_pictures.KINDS))
     kinds = {}
-    for kind in non_digits.KINDS:
-        readings = [trial_.classifier.read_symbol(non_digits.non_digit(seed, kind)) for seed in range(each)]
-        kinds[kind] = share(sum(reading.abstained for reading in readings), each)
-        print(f"  {kind}: {kinds[kind]['right']} of {each} refused", flush=True)
+    for kind in outlier_pictures.KINDS:
+        pictures = (outlier_pictures.outlier_picture(seed, kind) for seed in range(each))
+        kinds[kind] = share(sum(trial_.classifier.predict(picture).abstained for picture in pictures), each)
+        print(f"  {kind}: {kinds[kind]['right']} of {each} rejected", flush=True)
     return share(sum(kind["right"] for kind in kinds.values()), each * len(kinds)) | {"kinds": kinds}
 
 
-def refused_digits(trial_: Trial) -> Figures:
-    """MNIST's test images themselves: how many are refused, and how many of the answers are right."""
+def rejected_digits(trial_: Trial) -> Figures:
+    """MNIST's test images without preparation: how many are rejected, and the accuracy on the others."""
     test = load("auto").test
-    readings = trial_.classifier.readings(test.images.numpy())
-    answered = [(r, int(t)) for r, t in zip(readings, test.labels, strict=True) if not r.abstained]
-    right = sum(reading.label == test.classes[truth] for reading, truth in answered)
-    refused = len(readings) - len(answered)
-    return {"refused": share(refused, len(readings)), "answers": share(right, len(answered))}
+    predictions = trial_.classifier.predict(test.images)
+    answered = [(p, int(label)) for p, label in zip(predictions, test.labels, strict=True) if not p.abstained]
+    right = sum(prediction.label == test.classes[label] for prediction, label in answered)
+    rejected = len(predictions) - len(answered)
+    return {"rejected": share(rejected, len(predictions)), "answered": share(right, len(answered))}
 
 
 def unchanged_digits(trial_: Trial) -> Figures:
-    """MNIST's test images, given as they are and given through the whole preparation: how many are read right."""
+    """MNIST's test images with and without the preparation of pictures: how many are predicted correctly."""
     test = load("auto").test
-    labels = [test.classes[truth] for truth in test.labels]
+    labels = [test.classes[label] for label in test.labels]
 
-    def right(readings: list[Reading]) -> int:
-        return sum(r.probabilities != () and r.ranking[0][0] == t for r, t in zip(readings, labels, strict=True))
+    def right(predictions: list[Prediction]) -> int:
+        pairs = zip(predictions, labels, strict=True)
+        return sum(prediction.most_probable == label for prediction, label in pairs)
 
-    as_they_are = right(trial_.classifier.readings(test.images.numpy()))
-    prepared = right([trial_.classifier.read_symbol(image[0].numpy()) for image in test.images])
+    as_they_are = right(trial_.classifier.predict(test.images))
+    prepared = right([trial_.classifier.predict(image[0]) for image in test.images])
     return {"as they are": share(as_they_are, len(labels)), "prepared": share(prepared, len(labels))}
 
 
 def calibration(trial_: Trial) -> Figures:
-    """The mean gap between probability and share of right answers on the test set, in bins of equal mass."""
+    """Expected calibration error on the test set, in bins of equal mass."""
     test = load("auto").test
-    error = calibration_error(trial_.classifier.predict(test.images).probabilities, test.labels, BINS)
+    error = calibration_error(np.exp(trial_.classifier.log_probs(test.images)), test.labels, BINS)
     return {"error": error, "bins": BINS, "n": len(test)}
 
 
 def seconds_per_photo(trial_: Trial) -> Figures:
-    """Seconds from a JPEG file to the answer on one core, the model loaded."""
+    """Seconds from a JPEG file to the prediction on one core, with the model loaded."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     picture = Image.fromarray(trial(FIRST_SEED, "squared")[0])
@@ -180,10 +176,9 @@ def seconds_per_photo(trial_: Trial) -> Figures:
         for name, size in {"12 megapixels": (4000, 3000), "500 pixels": (500, 375)}.items():
             file = Path(folder) / f"{size[0]}.jpg"
             picture.resize(size, Image.Resampling.BICUBIC).save(file, quality=90)
-            trial_.classifier.read_symbol(file)
-            answer = partial(trial_.classifier.read_symbol, file)
-            taken = [seconds(answer) for _ in range(max(3, trial_.n // 50))]
-            found[name] = summary(taken)
+            predict = partial(trial_.classifier.predict, file)
+            predict()
+            found[name] = summary([seconds(predict) for _ in range(max(3, trial_.n // 50))])
     torch.set_num_threads(threads)
     return found
 
@@ -195,31 +190,46 @@ ROWS: dict[str, Callable[[Trial], Figures]] = {
     "photographs": photographs,
     "lines": lambda trial_: lines(trial_, 0),
     "lines touching": lambda trial_: lines(trial_, 1),
-    "non-digits refused": refused_non_digits,
-    "digits refused": refused_digits,
+    "outliers rejected": rejected_outliers,
+    "digits rejected": rejected_digits,
     "digits prepared": unchanged_digits,
     "calibration": calibration,
     "seconds": seconds_per_photo,
 }
 
 
-def main() -> None:
-    """Measure the rows, print them, keep them."""
-    options = tyro.cli(Options)
-    runtime.prepare()
-    classifier = Classifier.load(options.model)
+def main(model: Path, /, *, n: int = 1000, only: str | None = None, tune: bool = False) -> None:
+    """Measure a model on pictures of every kind.
+
+    Parameters
+    ----------
+    model
+        A run folder or a model file.
+    n
+        Number of pictures in each row. Times are measured n / 50 times.
+    only
+        Measure one row.
+    tune
+        Use the last training images in place of the test set, and save no figures.
+    """
+    runtime.configure()
+    classifier = Classifier.load(model)
     recipe = classifier.description.trained.get("recipe", {})
-    made = {"model": recipe.get("name", "unknown"), "seed": recipe.get("seed")}
-    trial_ = Trial(classifier, options.n, "held back" if options.tune else "test")
-    kept = RESULTS / "pictures.json"
-    rows = json.loads(kept.read_text())["rows"] if options.only and kept.exists() else {}
-    for name in [options.only] if options.only else ROWS:
+    source = {"model": recipe.get("name", "unknown"), "seed": recipe.get("seed")}
+    trial_ = Trial(classifier, n, "validation" if tune else "test")
+    saved = RESULTS / "pictures.json"
+    rows = json.loads(saved.read_text(encoding="utf-8"))["rows"] if only and saved.exists() else {}
+    for name in [only] if only else ROWS:
         print(name, flush=True)
-        rows[name] = made | ROWS[name](trial_)
+        try:
+            rows[name] = source | ROWS[name](trial_)
+        except NotMeasurable as error:
+            print(f"  skipped: {error}", flush=True)
+            continue
         print(f"  {json.dumps({k: v for k, v in rows[name].items() if k != 'kinds'})}", flush=True)
-    if not options.tune:
-        print(f"kept in {keep('pictures', {'rows': rows})}")
+    if not tune:
+        print(f"Saved {save_result('pictures', {'rows': rows})}")
 
 
 if __name__ == "__main__":
-    main()
+    cyclopts.run(main)

@@ -1,4 +1,4 @@
-"""The tables of ``docs/pictures.md``, made from what ``benchmarks.pictures`` keeps."""
+"""The tables of ``docs/pictures.md``, made from the figures that ``benchmarks.pictures`` saves."""
 
 import json
 from typing import Any
@@ -12,32 +12,34 @@ SHARES = {
     "photographs": ("photographs of pen on paper", "all"),
     "lines": ("generated lines of 5 digits, none touching: whole lines", "96 %"),
     "lines touching": ("the same, one pair touching: whole lines", "80 %"),
-    "non-digits refused": ("non-digits of 8 kinds: refused", "95 %"),
+    "outliers rejected": ("outliers (no digit) of 8 kinds: rejected", "95 %"),
 }
-"""Rows that are a share of pictures: what they show, and the least share that is aimed at."""
-NOT_MEASURED = "Not measured yet: `python -m benchmarks.pictures MODEL` does it."
+"""Rows that are a fraction of pictures: description, and the target fraction."""
+NOT_MEASURED = "Not measured yet: run `python -m benchmarks.pictures MODEL`."
 
 
 def _rows() -> dict[str, Any]:
-    kept = RESULTS / "pictures.json"
-    rows: dict[str, Any] = json.loads(kept.read_text())["rows"] if kept.exists() else {}
+    saved = RESULTS / "pictures.json"
+    rows: dict[str, Any] = json.loads(saved.read_text(encoding="utf-8"))["rows"] if saved.exists() else {}
     return rows
 
 
 def pictures() -> str:
-    """Return the table of all rows that were measured."""
+    """Return the table of all measured rows."""
     rows = _rows()
     lines = ["| pictures | aim | reached | n | model |", "|---|---|---|---|---|"]
-    for name, (says, aim) in SHARES.items():
+    for name, (description, aim) in SHARES.items():
         if row := rows.get(name):
-            lines.append(_line(says, f"≥ {aim}", _percent(row), row["n"], row))
-    if row := rows.get("digits refused"):
-        refused = row["refused"]
-        lines.append(_line("MNIST's test digits: refused", "≤ 1 %", _percent(refused), refused["n"], row))
+            lines.append(_line(description, f"≥ {aim}", _percent(row), row["n"], row))
+    if row := rows.get("digits rejected"):
+        rejected = row["rejected"]
+        lines.append(_line("MNIST's test digits: rejected", "≤ 1 %", _percent(rejected), rejected["n"], row))
     if row := rows.get("digits prepared"):
         change = row["prepared"]["right"] - row["as they are"]["right"]
         lines.append(
-            _line("MNIST's test digits prepared: more right", "within 2", f"{change:+d}", row["prepared"]["n"], row)
+            _line(
+                "MNIST's test digits prepared: change of correct", "within 2", f"{change:+d}", row["prepared"]["n"], row
+            )
         )
     if row := rows.get("calibration"):
         lines.append(_line("calibration error", "≤ 0.5 %", f"{100 * row['error']:.2f} %", row["n"], row))
@@ -50,7 +52,7 @@ def pictures() -> str:
 
 
 def papers() -> str:
-    """Return the table of single digits by kind of paper, beside pictures that are merely resized."""
+    """Return the table of single digits by kind of paper, compared with pictures that are merely resized."""
     row = _rows().get("single digits")
     if not row:
         return NOT_MEASURED
@@ -64,5 +66,5 @@ def _percent(row: dict[str, Any]) -> str:
     return f"{100 * row['share']:.1f} %"
 
 
-def _line(says: str, aim: str, reached: str, n: int, row: dict[str, Any]) -> str:
-    return f"| {says} | {aim} | **{reached}** | {n:,} | {row['model']} |"
+def _line(description: str, aim: str, reached: str, n: int, row: dict[str, Any]) -> str:
+    return f"| {description} | {aim} | **{reached}** | {n:,} | {row['model']} |"

@@ -1,11 +1,11 @@
-"""What Penstroke is measured against: the same work done the way that people do it, written from its description.
+"""Reference implementations that Penstroke is compared with, written from the descriptions of their authors.
 
-Images pass as ``uint8`` tensors ``[n, 1, 28, 28]`` into each reference, which then does as its authors do: the
-textbook and the official example turn every image into a PIL picture, a tensor, a normalised tensor, one by one, in a
-``DataLoader``; the record keeps tensors preloaded.
+Each takes ``uint8`` images ``[n, 1, 28, 28]``. As their authors do, the textbook and PyTorch's official example
+convert each image to a PIL picture, a tensor and a normalised tensor in a ``DataLoader``; the one-epoch record preloads
+tensors.
 
-``python -m benchmarks.references NAME SEED`` runs one in a process of its own, where nothing that Penstroke sets up
-helps it, and prints its seconds (of training and testing, not of reading the data) and accuracies as JSON.
+``python -m benchmarks.references NAME SEED`` runs one of them in a new process with PyTorch's default settings. It
+prints the seconds of training and testing (without reading the data) and the accuracies as JSON.
 """
 
 import json
@@ -16,17 +16,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float32, UInt8
+from numpy import ndarray
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from penstroke import evaluate, load, runtime
+from penstroke import evaluate, load
 from penstroke.data import Split
 
 
 class ToTensor:
-    """A picture to a tensor of 0..1, channels first, as the usual transform does it."""
+    """Convert a PIL image to a tensor in 0..1, channels first, as torchvision's ``ToTensor`` does."""
 
     def __call__(self, picture: Image.Image) -> Tensor:
         """Return ``float32 [1, h, w]``."""
@@ -38,7 +40,7 @@ class ToTensor:
 
 
 class Normalize(nn.Module):
-    """Subtract and divide, as the usual transform does it: tensors made for each image, deviations checked."""
+    """Normalise an image as torchvision's ``Normalize`` does: new tensors per image, standard deviations checked."""
 
     def __init__(self, mean: float, std: float) -> None:
         super().__init__()
@@ -50,19 +52,18 @@ class Normalize(nn.Module):
         mean = torch.as_tensor(self.mean, dtype=image.dtype, device=image.device)
         std = torch.as_tensor(self.std, dtype=image.dtype, device=image.device)
         if (std == 0).any():
-            raise ValueError("a deviation is zero")
+            raise ValueError("a standard deviation is zero")
         return image.sub_(mean.view(-1, 1, 1)).div_(std.view(-1, 1, 1))
 
 
 class PerSample(Dataset[tuple[Tensor, int]]):
-    """Images as the usual dataset classes give them: PIL picture to tensor to normalised tensor, one by one.
+    """Images as torchvision's datasets return them: PIL image to tensor to normalised tensor, one at a time.
 
-    The operations on each image are those of the library that both examples use, which cannot be imported beside
-    every build of PyTorch.
+    The operations per image are those of torchvision, which cannot be imported beside every build of PyTorch.
     """
 
     def __init__(self, split: Split, mean: float, std: float) -> None:
-        self.images, self.labels = split.images[:, 0], split.labels
+        self.images, self.labels = torch.tensor(split.images[:, 0]), torch.tensor(split.labels)
         self.transforms: list[Callable[[Any], Any]] = [ToTensor(), Normalize(mean, std)]
 
     def __len__(self) -> int:
@@ -77,12 +78,12 @@ class PerSample(Dataset[tuple[Tensor, int]]):
 
 
 def loader(split: Split, batch_size: int, mean: float, std: float, shuffle: bool) -> DataLoader[tuple[Tensor, int]]:
-    """Return the loader of the textbook: per-sample transforms, default options."""
+    """Return the textbook's loader: per-sample transforms, default options."""
     return DataLoader(PerSample(split, mean, std), batch_size=batch_size, shuffle=shuffle)
 
 
 class ChapterNet(nn.Module):
-    """The textbook's network, layer by layer, or with other widths the official example's."""
+    """The textbook's network, or with other widths the official example's."""
 
     def __init__(self, channels: tuple[int, int], hidden: int, dropout: tuple[float, float]) -> None:
         super().__init__()
@@ -114,7 +115,7 @@ def official_net() -> nn.Module:
 
 
 def train_epoch(model: nn.Module, batches: DataLoader[tuple[Tensor, int]], optimizer: torch.optim.Optimizer) -> None:
-    """Go once through the batches, printing nothing but reading the loss every 10 batches, as both examples do."""
+    """Train for one epoch and read the loss every 10 batches, as both examples do."""
     model.train()
     for step, (images, labels) in enumerate(batches):
         optimizer.zero_grad()
@@ -126,19 +127,19 @@ def train_epoch(model: nn.Module, batches: DataLoader[tuple[Tensor, int]], optim
 
 
 def test_pass(model: nn.Module, batches: DataLoader[tuple[Tensor, int]]) -> float:
-    """Return the accuracy, 0..1, as both examples measure it."""
+    """Return the accuracy in 0..1, measured as in both examples."""
     model.eval()
     loss, correct = 0.0, 0
     with torch.no_grad():
         for images, labels in batches:
-            answers = model(images)
-            loss += F.nll_loss(answers, labels, reduction="sum").item()
-            correct += int(answers.argmax(1).eq(labels).sum().item())
+            log_probs = model(images)
+            loss += F.nll_loss(log_probs, labels, reduction="sum").item()
+            correct += int(log_probs.argmax(1).eq(labels).sum().item())
     return correct / len(batches.dataset)  # type: ignore[arg-type]
 
 
 def textbook(train: Split, test: Split, epochs: int = 2, seed: int = 0) -> Iterator[float]:
-    """Do the whole exercise as the chapter writes it, and yield the accuracy after each epoch."""
+    """Run the exercise as the chapter does, and yield the accuracy after each epoch."""
     torch.manual_seed(seed)
     model = textbook_net()
     optimizer = torch.optim.Adadelta(model.parameters(), lr=0.5)
@@ -148,7 +149,7 @@ def textbook(train: Split, test: Split, epochs: int = 2, seed: int = 0) -> Itera
 
 
 def official(train: Split, test: Split, epochs: int = 14, seed: int = 1) -> Iterator[float]:
-    """Train as the official example does, and yield the accuracy after each epoch."""
+    """Train as PyTorch's official example does, and yield the accuracy after each epoch."""
     torch.manual_seed(seed)
     model = official_net()
     optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0)
@@ -168,15 +169,15 @@ def record_net() -> nn.Module:
     )  # fmt: skip
 
 
-def record(train: Split, seed: int = 0) -> Callable[[Tensor], Tensor]:
-    """Train as the published record does, one epoch from preloaded tensors, and return its answer to raw images."""
+def record(train: Split, seed: int = 0) -> Callable[[UInt8[ndarray, "n c h w"]], Float32[ndarray, "n classes"]]:
+    """Train one epoch on preloaded tensors, as the published record does; return a function for ``evaluate``."""
     torch.manual_seed(seed)
     model = record_net()
 
-    def normalised(raw: Tensor) -> Tensor:
-        return raw.float().div(255).sub(0.1307).div(0.3081)
+    def normalised(raw: UInt8[ndarray, "n c h w"]) -> Tensor:
+        return torch.tensor(raw).float().div(255).sub(0.1307).div(0.3081)
 
-    images, labels = normalised(train.images), train.labels
+    images, labels = normalised(train.images), torch.tensor(train.labels)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01, betas=(0.7, 0.9))
     steps = -(-len(labels) // 256)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=steps, cycle_momentum=False)
@@ -186,39 +187,38 @@ def record(train: Split, seed: int = 0) -> Callable[[Tensor], Tensor]:
         optimizer.step()
         schedule.step()
 
-    def answer(raw: Tensor) -> Tensor:
+    def log_probs(raw: UInt8[ndarray, "n c h w"]) -> Float32[ndarray, "n classes"]:
         model.eval()
         with torch.no_grad():
-            return F.log_softmax(model(normalised(raw)), dim=1)
+            return F.log_softmax(model(normalised(raw)), dim=1).numpy()
 
-    return answer
+    return log_probs
 
 
 def main() -> None:
-    """Run ``textbook``, ``textbook-epoch``, ``official``, ``official-epoch`` or ``record`` and print what it took."""
+    """Run ``textbook``, ``textbook-epoch``, ``official``, ``official-epoch`` or ``record``."""
     name, seed = sys.argv[1], int(sys.argv[2])
-    runtime.prepare(tune=False)
     data = load("mnist")
     train, test = data.train, data.test
     accuracies: list[float] = []
     start = time.perf_counter()
     if name == "record":
-        answer = record(train, seed)
-        taken = time.perf_counter() - start
-        accuracies.append(evaluate(answer, test).score.accuracy)
+        log_probs = record(train, seed)
+        elapsed = time.perf_counter() - start
+        accuracies.append(evaluate(log_probs, test).score.accuracy)
     elif name == "textbook-epoch":
         model = textbook_net()
         optimizer = torch.optim.Adadelta(model.parameters(), lr=0.5)
         train_epoch(model, loader(train, 32, 0.1302, 0.3069, shuffle=True), optimizer)
-        taken = time.perf_counter() - start
+        elapsed = time.perf_counter() - start
     else:
         epochs = textbook(train, test, seed=seed) if name == "textbook" else official(train, test, seed=seed)
         for accuracy in epochs:
             accuracies.append(accuracy)
             if name == "official-epoch" or (name == "official" and accuracy >= 0.99):
                 break
-        taken = time.perf_counter() - start
-    print(json.dumps({"seconds": taken, "accuracies": accuracies}))
+        elapsed = time.perf_counter() - start
+    print(json.dumps({"seconds": elapsed, "accuracies": accuracies}))
 
 
 if __name__ == "__main__":

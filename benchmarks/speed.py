@@ -1,16 +1,17 @@
-"""Speed against the ways that people know: ``python -m benchmarks.speed [--short] [--only exercise official ...]``.
+"""Speed of Penstroke and of reference implementations: ``python -m benchmarks.speed [PART...] [--short]``.
 
-Each part pairs Penstroke with its reference in one run, taken in turn, and is kept in ``benchmarks/results/``:
+Each part measures Penstroke and its reference alternately in one run, and is saved in ``benchmarks/results/``:
 
-- ``exercise``: the textbook's exercise as the chapter writes it, against recipe ``book``, the same mathematics;
-- ``epoch``: one epoch of that, without its tests;
-- ``official``: PyTorch's official example until its first epoch at 99.0 %, against recipe ``fast``;
-- ``record``: the published one-epoch record's setting, against recipe ``fast``;
-- ``inference``: images per second, and the chapter's test pass against ours;
-- ``start``: how long the command line takes from a cold start;
-- ``growth``: seconds and memory as the set grows from 60,000 to 6,000,000 images.
+- ``exercise``: the textbook's exercise as the chapter does it, and recipe ``book``, the same mathematics;
+- ``epoch``: one epoch of it, without the tests;
+- ``official``: PyTorch's official example until its first epoch at 99.0 %, and recipe ``fast``;
+- ``record``: the setting of the published one-epoch record, and recipe ``fast``;
+- ``inference``: images per second, and the test pass of the chapter and of Penstroke;
+- ``start``: start-up time of the command line;
+- ``growth``: seconds and memory as the training set grows from 60,000 to 6,000,000 images.
 
-On a GPU, ``python -m benchmarks.gpu`` measures there. Run alone: two programs on the same cores slow each other.
+``python -m benchmarks.gpu`` measures on a GPU. Run nothing else at the same time: two programs on the same cores slow
+each other down.
 """
 
 import json
@@ -19,58 +20,46 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import cyclopts
 import torch
-import tyro
 
 from benchmarks import references
 from benchmarks.cold import measure_growth, measure_start
-from benchmarks.conditions import interleaved, keep, matmul_gflops, ratio, seconds, summary
+from benchmarks.conditions import interleaved, matmul_gflops, ratio, save_result, seconds, summary
 from penstroke import fit, load, recipes, runtime
-from penstroke.cli.output import table
 from penstroke.data import Dataset
-from penstroke.models.forward import log_probabilities
+from penstroke.inference.backends.torch import TorchBackend
 
 BOOK_FLOP = 3 * 2 * (26 * 26 * 9 * 16 + 24 * 24 * 144 * 32 + 4608 * 64 + 64 * 10)
-"""Multiplications and additions to train the textbook's network on one image: forward, and twice that backward."""
+"""Floating-point operations to train the textbook's network on one image: forward, and twice that backward."""
 FAST_FLOP = 3 * 2 * (8 * 8 * 49 * 16 + 6 * 6 * 144 * 24 + 864 * 96 + 96 * 10)
-
-
-@dataclass(frozen=True)
-class Options:
-    """Measure speed against the references."""
-
-    short: bool = False
-    """One round of each, and small growth: minutes instead of half an hour. Nothing is kept."""
-    only: tuple[str, ...] = ()
-    """Parts to measure; all when not given."""
-    data: str = "mnist"
+"""The same for the network of recipe ``fast``."""
 
 
 def reference(name: str, seed: int) -> dict[str, Any]:
-    """Run a reference in a process of its own, untuned; return its seconds and accuracies."""
+    """Run a reference in a new process with default settings; return its seconds and accuracies."""
     return _from_process([sys.executable, "-m", "benchmarks.references", name, str(seed)])
 
 
-def penstroke(*words: str) -> dict[str, Any]:
-    """Train by the command line, as people do; return its JSON."""
+def penstroke(*arguments: str) -> dict[str, Any]:
+    """Train with the command line and return its JSON."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "penstroke", "train", *words, "--data", "mnist", "--json"]
+        command = [sys.executable, "-m", "penstroke", "train", *arguments, "--data", "mnist", "--json"]
         return _from_process([*command, "--out", f"{folder}/run"])
 
 
 def _from_process(command: list[str]) -> dict[str, Any]:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    print(f"  {' '.join(command[2:5])}: {found['seconds']:.3f} s", flush=True)
-    return found
+    result: dict[str, Any] = json.loads(done.stdout)
+    print(f"  {' '.join(command[2:5])}: {result['seconds']:.3f} s", flush=True)
+    return result
 
 
 def exercise(data: Dataset, short: bool) -> dict[str, Any]:
-    """Pair the whole exercise as the chapter writes it with recipe ``book``: two epochs, a test after each."""
+    """Measure the exercise as the chapter does it, and recipe ``book``: two epochs, a test after each."""
     theirs, ours, rates = [], [], []
     for seed in range(1 if short else 5):
         rates.append(matmul_gflops())
@@ -88,8 +77,8 @@ def exercise(data: Dataset, short: bool) -> dict[str, Any]:
     }
 
 
-def epoch(data: Dataset, short: bool) -> dict[str, Any]:  # noqa: ARG001 - the processes read it themselves
-    """Pair one epoch of training as the chapter writes it with one of recipe ``book``."""
+def epoch(data: Dataset, short: bool) -> dict[str, Any]:  # noqa: ARG001 - the processes load it
+    """Measure one epoch of training as the chapter does it, and one of recipe ``book``."""
     theirs, ours = [], []
     for seed in range(1 if short else 5):
         theirs.append(reference("textbook-epoch", seed)["seconds"])
@@ -103,7 +92,7 @@ def epoch(data: Dataset, short: bool) -> dict[str, Any]:  # noqa: ARG001 - the p
 
 
 def official(data: Dataset, short: bool) -> dict[str, Any]:
-    """Time the official example to its first epoch at 99.0 %, and recipe ``fast`` beside it."""
+    """Measure the official example until its first epoch at 99.0 %, and recipe ``fast``."""
     del data
     name = "official-epoch" if short else "official"
     theirs = [reference(name, seed) for seed in range(1, 2 if short else 3)]
@@ -117,7 +106,7 @@ def official(data: Dataset, short: bool) -> dict[str, Any]:
 
 
 def record(data: Dataset, short: bool) -> dict[str, Any]:
-    """Pair the record's setting with recipe ``fast``; score each of its trainings on the test set."""
+    """Measure the record's setting and recipe ``fast``, with the test accuracy of each training run."""
     theirs, ours, scores, rates = [], [], [], []
     for seed in range(2 if short else 10):
         rates.append(matmul_gflops())
@@ -142,35 +131,37 @@ def record(data: Dataset, short: bool) -> dict[str, Any]:
 
 
 def inference(data: Dataset, short: bool) -> dict[str, Any]:
-    """Measure images per second at several batch sizes, and the chapter's test pass against ours."""
+    """Measure images per second at several batch sizes, and the test pass of the chapter and of Penstroke."""
     torch.manual_seed(0)
-    chapters = references.textbook_net()
-    ours = {name: fit(recipes.get(name), _few(data)).model for name in ("book", "fast")}
+    chapter_network = references.textbook_net()
+    few = Dataset.from_arrays(data.train.images[:1000], data.train.labels[:1000], classes=data.train.classes)
+    backends = {
+        name: TorchBackend(fit(recipes.get(name).replace(epochs=1, test_each_epoch=False), few).model, "cpu")
+        for name in ("book", "fast")
+    }
     batches = references.loader(data.test, 500, 0.1302, 0.3069, shuffle=False)
     actions: dict[str, Callable[[], Any]] = {
-        "chapter": partial(references.test_pass, chapters, batches),
-        "book": partial(log_probabilities, ours["book"], data.test.images),
+        "chapter": partial(references.test_pass, chapter_network, batches),
+        "book": partial(backends["book"].log_probs, data.test.images),
     }
     for action in actions.values():
-        action()  # what is done once is not what is measured
-    taken = interleaved(actions, 2 if short else 7)
+        action()  # excludes what is done only once
+    times = interleaved(actions, 2 if short else 7)
     rates = {}
-    for name, model in ours.items():
+    for name, backend in backends.items():
         for batch in (1, 32, 500):
             images = data.test.images[: batch * max(1, min(200, len(data.test) // batch))]
-            log_probabilities(model, images, batch)
-            times = [seconds(partial(log_probabilities, model, images, batch)) for _ in range(2 if short else 7)]
-            rates[f"{name} {batch}"] = len(images) / statistics.median(times)
+            action = partial(backend.log_probs, images, batch)
+            action()
+            rates[f"{name} {batch}"] = len(images) / statistics.median(
+                seconds(action) for _ in range(2 if short else 7)
+            )
     return {
-        "chapter_seconds": summary(taken["chapter"]),
-        "book_seconds": summary(taken["book"]),
-        "times_faster": ratio(taken["chapter"], taken["book"]),
+        "chapter_seconds": summary(times["chapter"]),
+        "book_seconds": summary(times["book"]),
+        "times_faster": ratio(times["chapter"], times["book"]),
         "images_per_second": rates,
     }
-
-
-def _few(data: Dataset) -> Dataset:
-    return Dataset(data.card, data.train.subset(torch.arange(1000)), lambda: data.test, requested="mnist")
 
 
 PARTS = {
@@ -184,24 +175,33 @@ PARTS = {
 }
 
 
-def main() -> None:
-    """Measure the parts, print each one's medians, keep the figures."""
-    options = tyro.cli(Options)
-    runtime.prepare()
-    data = load(options.data)
-    assert len(data.test), "the test images are read before anything is measured"
-    for name in options.only or tuple(PARTS):
+def main(*parts: str, short: bool = False, data: str = "mnist") -> None:
+    """Measure the speed of Penstroke and of the references.
+
+    Parameters
+    ----------
+    parts
+        Parts to measure. By default all.
+    short
+        One round of each part and a small growth: minutes instead of half an hour. Figures are not saved.
+    data
+        Name of the dataset, in the parts that run in this process.
+    """
+    if unknown := set(parts) - PARTS.keys():
+        raise SystemExit(f"Unknown parts: {', '.join(sorted(unknown))}. Known: {', '.join(PARTS)}.")
+    runtime.configure()
+    dataset = load(data)
+    assert len(dataset.test), "loads the test images before the measurements"
+    for name in parts or tuple(PARTS):
         print(f"{name}:", flush=True)
-        found = PARTS[name](data, options.short)
-        rows = [
-            [key, f"{value['median']:.3f}" if isinstance(value, dict) and "median" in value else str(value)]
-            for key, value in found.items()
-            if not isinstance(value, list)
-        ]
-        print(table(["figure", "median"], rows), flush=True)
-        if not options.short:
-            print(f"kept in {keep(name, found)}", flush=True)
+        figures = PARTS[name](dataset, short)
+        for key, value in figures.items():
+            if not isinstance(value, list):
+                shown = f"{value['median']:.3f}" if isinstance(value, dict) and "median" in value else value
+                print(f"  {key}: {shown}", flush=True)
+        if not short:
+            print(f"Saved {save_result(name, figures)}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    cyclopts.run(main)

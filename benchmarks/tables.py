@@ -1,13 +1,13 @@
-"""Write the tables of the README and the docs from the kept results: ``python -m benchmarks.tables``.
+"""Write the tables of the README and the docs from the saved results: ``python -m benchmarks.tables``.
 
-A table stands between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``; a test holds that each page says what the
-kept results say.
+A table is between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``. A test checks that the pages match the saved
+results.
 """
 
 from pathlib import Path
 from typing import Any
 
-from benchmarks.conditions import result
+from benchmarks.conditions import load_result
 from benchmarks.hostile_table import hostile
 from benchmarks.pictures_table import papers, pictures
 
@@ -22,9 +22,9 @@ PAGES = (
 )
 
 
-def conditions(*names: str) -> str:
-    """Return the conditions of measurements, in words."""
-    found = result(names[0])["conditions"]
+def conditions(name: str) -> str:
+    """Return the conditions of a measurement as text."""
+    found = load_result(name)["conditions"]
     versions = f"Python {found['python']}, PyTorch {found['packages']['torch']}"
     return f"{found['cores']} cores of {found['processor']}, {found['threads']} threads, {versions}"
 
@@ -32,12 +32,12 @@ def conditions(*names: str) -> str:
 def accuracy() -> str:
     """Return the table of accuracies over seeds."""
     rows = [
-        "| recipe | measured | right of 10,000: mean | spread (sd) | loss: mean | seeds | the book printed |",
+        "| recipe | measured | correct of 10,000: mean | standard deviation | mean loss | seeds | the book prints |",
         "|---|---|---|---|---|---|---|",
     ]
     printed = {("book", 0): "9833", ("book", 1): "9859"}
-    for name in ("book", "fast", "sturdy"):
-        kept = result(f"accuracy-{name}")
+    for name in ("book", "fast", "robust"):
+        kept = load_result(f"accuracy-{name}")
         tested_once = len(kept["summary"]) == 1
         for epoch, row in enumerate(kept["summary"]):
             after = kept["recipe"]["epochs"] if tested_once else epoch + 1
@@ -49,11 +49,16 @@ def accuracy() -> str:
 
 
 def speed() -> str:
-    """Return the table of paired speeds."""
-    exercise, epoch, record, official = result("exercise"), result("epoch"), result("record"), result("official")
-    inference, start, growth = result("inference"), result("start"), result("growth")
+    """Return the table of speeds, and a list of further figures."""
+    exercise, epoch, record, official = (
+        load_result("exercise"),
+        load_result("epoch"),
+        load_result("record"),
+        load_result("official"),
+    )
+    inference, start, growth = load_result("inference"), load_result("start"), load_result("growth")
 
-    # The two halves were not taken in turn: each training of the official example is set against the median of `fast`.
+    # Not measured alternately: each training run of the official example is compared with the median of `fast`.
     of_fast = record["fast_seconds"]["median"]
     to_official = {key: official["official_seconds"][key] / of_fast for key in ("median", "min", "max")}
     to_official["n"] = official["official_seconds"]["n"]
@@ -65,11 +70,11 @@ def speed() -> str:
         )
 
     rows = [
-        "| work | reference | reference takes | Penstroke takes | times faster: median (range) |",
+        "| task | reference | time of the reference | time of Penstroke | times faster: median (range) |",
         "|---|---|---|---|---|",
-        line("the exercise: two epochs and their tests, same mathematics (`book`)", "as the chapter writes it",
+        line("the exercise: two epochs and their tests, same mathematics (`book`)", "as the chapter does it",
              exercise["chapter_seconds"], exercise["book_seconds"], exercise["times_faster"]),
-        line("to 99.0 % on the test set (`fast`)", "PyTorch's official example, to its first such epoch",
+        line("to 99.0 % on the test set (`fast`)", "PyTorch's official example, until its first such epoch",
              official["official_seconds"], record["fast_seconds"], to_official),
         line("the same", "the published one-epoch record's setting",
              record["record_seconds"], record["fast_seconds"], record["times_faster"]),
@@ -84,20 +89,20 @@ def speed() -> str:
     beyond = start["predict beyond torch"]["median"]
     share, peak = exercise["share_of_matmul"], exercise["matmul_gflops"]["median"]
     more = [
-        f"- One epoch, measured apart: {epoch['chapter_epoch_seconds']['median']:.1f} s as the chapter writes it, "
-        f"{epoch['book_epoch_seconds']['median']:.1f} s here, {epoch['epoch_times_faster']['median']:.2f} times faster "
-        f"({epoch['epoch_times_faster']['min']:.2f} to {epoch['epoch_times_faster']['max']:.2f}, n = 5).",
-        f"- `fast` is right on {100 * ours['mean']:.2f} % of the test set on average in these {ours['n']} trainings, "
-        f"the record's setting on {100 * theirs['mean']:.2f} %.",
-        f"- Arithmetic: a `book` epoch runs at {exercise['book_gflops']:.0f} GFLOP/s, {100 * share:.0f} % of what a "
-        f"large matrix product reaches beside it ({peak:.0f}).",
+        f"- One epoch, measured separately: {epoch['chapter_epoch_seconds']['median']:.1f} s as the chapter does it, "
+        f"{epoch['book_epoch_seconds']['median']:.1f} s with Penstroke, {epoch['epoch_times_faster']['median']:.2f} "
+        f"times faster ({epoch['epoch_times_faster']['min']:.2f} to {epoch['epoch_times_faster']['max']:.2f}, n = 5).",
+        f"- Mean test accuracy of these {ours['n']} trainings: {100 * ours['mean']:.2f} % with `fast`, "
+        f"{100 * theirs['mean']:.2f} % with the record's setting.",
+        f"- Arithmetic: a `book` epoch reaches {exercise['book_gflops']:.0f} GFLOP/s, {100 * share:.0f} % of the rate "
+        f"of a large matrix product ({peak:.0f}).",
         f"- Inference, images per second: {rates}.",
-        f"- From a cold start: `--help` {start['--help']['median']:.2f} s; one picture predicted "
-        f"{start['predict']['median']:.2f} s, {beyond:.2f} s more than importing torch.",
-        f"- Growth: {large['images']:,} images cost {growth['time_per_image_ratio']:.2f} times the seconds an image of "
-        f"{small['images']:,}, and {growth['memory_growth_mb']:.0f} MB more memory.",
+        f"- Start-up: `--help` {start['--help']['median']:.2f} s; prediction of one picture "
+        f"{start['predict']['median']:.2f} s, {beyond:.2f} s more than `import torch`.",
+        f"- Growth from {small['images']:,} to {large['images']:,} images: {growth['time_per_image_ratio']:.2f} times "
+        f"the seconds per image, {growth['memory_growth_mb']:.0f} MB more memory.",
         "",
-        "Every training in a process of its own, pairs in turn in one run, the official example apart; "
+        "Each training in a new process, pairs measured alternately, the official example separately; "
         f"{conditions('exercise')}.",
     ]
     return "\n".join([*rows, "", *more])
@@ -105,48 +110,53 @@ def speed() -> str:
 
 TRIALS = {
     "kills": (
-        "SIGKILL at random moments: {kills:,} kills of {trainings} trainings, all optimizers",
-        "{unreadable} unreadable checkpoints, {unequal} ends unlike the unbroken run's",
+        "SIGKILL at random times: {kills:,} kills in {trainings} trainings, all optimizers",
+        "{unreadable} unreadable checkpoints, {unequal} results that differ from the uninterrupted run",
     ),
     "kill points": (
-        "SIGKILL before each of the {operations} operations on the disk of a training",
-        "{unreadable} unreadable checkpoints, {unequal} ends unlike the unbroken run's",
+        "SIGKILL before each of the {operations} disk operations of a training",
+        "{unreadable} unreadable checkpoints, {unequal} results that differ from the uninterrupted run",
     ),
     "power cuts": (
-        "power cuts: {states:,} legal states of the disk, {finished} of them trained to their end",
-        "{lost} lost a promised checkpoint, {third} hold what never was, {unequal} unlike",
+        "power cuts: {states:,} legal states of the disk, {finished} of them trained to the end",
+        "{lost} lost a promised checkpoint, {invalid} contain a state that never existed, {unequal} results differ",
     ),
     "faults": (
-        "a fault at each operation, {kinds} kinds, once and lasting: {trials:,} trials",
-        "{checkpoint lost} checkpoints lost, {wrong error} wrong messages, {littered} with litter, {unequal} unlike",
+        "an error at each disk operation, {kinds} kinds, once and persistent: {trials:,} trials",
+        "{checkpoint lost} checkpoints lost, {wrong error} wrong messages, {leftovers} with leftover files, "
+        "{unequal} results differ",
     ),
-    "damages": (
-        "flips, cuts and swaps in checkpoints: {trials:,}",
-        "{unnoticed} unnoticed, {previous not used} times the one before was not used",
+    "damage": (
+        "flipped bits, truncated and swapped files in checkpoints: {trials:,}",
+        "{undetected} undetected, {previous not used} times the previous checkpoint was not used",
     ),
     "repeats": (
-        "{repeats} repeats of one seed on one thread, and one on two",
-        "{different} of them with other bits; {on two threads} on two threads",
+        "{repeats} trainings with one seed on one thread, and one on two threads",
+        "{different} of them differ; {two threads}",
     ),
     "cost": (
-        "cost of checkpoints in a `book` run of {epochs} epochs, {training seconds:.0f} s",
+        "cost of checkpoints in a `book` training of {epochs} epochs, {training seconds:.0f} s",
         "{share:.2%} for {checkpoints} checkpoints",
     ),
 }
-"""What the table of a campaign says of each of its trials: what was done, and what was found."""
+"""Texts of the reliability table: the trial, and its result."""
 
 
 def reliability() -> str:
-    """Return the table of what the campaigns found, as far as they were run."""
-    kept = result("reliability-training")["trials"]
-    same = kept["repeats"]["two threads give the bits of one"]
-    words = {"on two threads": "the same bits" if same else "other bits"}
+    """Return the table of the reliability campaigns that have results."""
+    trials = load_result("reliability-training")["trials"]
+    equal = trials["repeats"]["two threads give the bits of one"]
+    words = {"two threads": f"two threads give {'the same bits' if equal else 'other bits'}"}
     rows = [
-        "| " + " | ".join(text.format(**kept[name], **words) for text in texts) + f" | {kept[name]['seconds']:.0f} s |"
+        "| "
+        + " | ".join(text.format(**trials[name], **words) for text in texts)
+        + f" | {trials[name]['seconds']:.0f} s |"
         for name, texts in TRIALS.items()
-        if name in kept
+        if name in trials
     ]
-    return "\n".join(["| trial | found | took |", "|---|---|---|", *rows, "", f"{conditions('reliability-training')}."])
+    return "\n".join(
+        ["| trial | result | time |", "|---|---|---|", *rows, "", f"{conditions('reliability-training')}."]
+    )
 
 
 TABLES = {
@@ -156,7 +166,7 @@ TABLES = {
 
 
 def filled(page: str) -> str:
-    """Return a page's text with its tables made from the kept results."""
+    """Return the text of a page with its tables made from the saved results."""
     text = (ROOT / page).read_text(encoding="utf-8")
     for name, make in TABLES.items():
         begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"

@@ -1,6 +1,6 @@
-"""Paper, light, lens and file of the trial pictures: ink of any shape comes out as a photograph of it, by a seed.
+"""Simulated photographs of ink on paper: paper, lighting, pen colour, lens and file compression.
 
-This file does not know what the ink shows.
+Independent of the content of the ink. Equal random states give equal pictures.
 """
 
 from io import BytesIO
@@ -17,35 +17,35 @@ Colour = Float[ndarray, "h w 3"]
 
 
 def photograph(rng: Generator, kind: str, ink: Grey, height: float, side: int) -> UInt8[ndarray, "h w 3"]:
-    """Return a sheet of ink as the file that a camera, a scanner or a screen makes of it.
+    """Return a sheet of ink as a photograph, a scan or a screenshot of it.
 
     Args:
-        rng: decides everything that ``kind`` leaves open.
+        rng: draws all properties that ``kind`` does not fix.
         kind: one of ``trial_pictures.KINDS``, or ``mixed``.
         ink: float32 ``[h, w]``, 0..1.
-        height: roughly how high the symbols are, in pixels, for the paper's squares to have a size.
-        side: the longer side of the result, in pixels.
+        height: approximate height of the symbols in pixels, which sets the distance of the printed lines.
+        side: longer side of the result in pixels.
     """
     scene = _screen(rng, ink) if kind == "dark" else _seen(rng, kind, *_paper(rng, kind, ink, height))
     return _file(rng, kind, scene, side / max(ink.shape))
 
 
 def _field(rng: Generator, shape: tuple[int, int], cells: int) -> Grey:
-    """Return a smooth random field with about ``cells`` hills along a side, of mean 0 and spread 1."""
+    """Return a smooth random field with about ``cells`` maxima per side, of mean 0 and standard deviation 1."""
     small = rng.normal(size=(cells + 3, cells + 3)).astype(np.float32)
     field = np.asarray(Image.fromarray(small).resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
     return (field - field.mean()) / (field.std() + 1e-6)
 
 
 def _screen(rng: Generator, ink: Grey) -> Colour:
-    """Return bright ink on a dark screen, flat as screens are."""
+    """Return bright ink on a uniform dark screen."""
     back = rng.uniform(0, 45, 3)
     fore = rng.uniform(150, 255, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(200, 255))
     return back + ink[:, :, None] * (fore - back)
 
 
 def _paper(rng: Generator, kind: str, ink: Grey, height: float) -> tuple[Colour, Grey]:
-    """Return the written page as it would look in flat light, 0..255, and its light, around 1."""
+    """Return the page in uniform light, 0..255, and a factor for the light at each pixel, around 1."""
     h, w = ink.shape
     page = np.ones((h, w, 3)) * (rng.uniform(215, 252) - np.array([0, rng.uniform(0, 6), rng.uniform(0, 22)]))
     page += rng.normal(0, rng.uniform(0.3, 2), (h, w, 1))
@@ -62,11 +62,11 @@ def _paper(rng: Generator, kind: str, ink: Grey, height: float) -> tuple[Colour,
 
 
 def _rules(rng: Generator, shape: tuple[int, int], ruling: str, height: float) -> Colour:
-    """Return how much of each colour printed lines swallow."""
+    """Return the fraction of each colour channel that the printed lines absorb."""
     h, w = shape
     y, x = np.mgrid[:h, :w].astype(np.float32)
-    turn = np.radians(rng.uniform(-6, 6))
-    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    angle = np.radians(rng.uniform(-6, 6))
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     step = max(12.0, height * (rng.uniform(0.35, 1.6) if ruling == "squared" else rng.uniform(0.9, 2.0)))
     thick = max(0.7, step * rng.uniform(0.015, 0.05))
     depth = rng.uniform(0.08, 0.4)
@@ -79,7 +79,7 @@ def _rules(rng: Generator, shape: tuple[int, int], ruling: str, height: float) -
 
 
 def _pen_colour(rng: Generator, kind: str, shape: tuple[int, int]) -> Colour:
-    """Return how much of each colour full ink swallows, with the pen's texture."""
+    """Return the fraction of each colour channel that full ink absorbs, with the texture of the pen."""
     pen = kind if kind in ("pencil", "blue") else str(rng.choice(["black", "black", "blue", "pencil", "red"]))
     colour = {
         "black": [0.85, 0.85, 0.82],
@@ -95,26 +95,27 @@ def _pen_colour(rng: Generator, kind: str, shape: tuple[int, int]) -> Colour:
 
 
 def _shadow(rng: Generator, shape: tuple[int, int]) -> Grey:
-    """Return the light that a hand or a phone leaves: a soft edge across the page."""
+    """Return the light factor of the shadow of a hand or a phone: a soft edge across the page."""
     h, w = shape
     y, x = np.mgrid[:h, :w].astype(np.float32)
-    turn = rng.uniform(0, 2 * np.pi)
-    off = (x - w * rng.uniform(0.25, 0.75)) * np.cos(turn) + (y - h * rng.uniform(0.25, 0.75)) * np.sin(turn)
+    angle = rng.uniform(0, 2 * np.pi)
+    off = (x - w * rng.uniform(0.25, 0.75)) * np.cos(angle) + (y - h * rng.uniform(0.25, 0.75)) * np.sin(angle)
     off += 0.05 * max(shape) * _field(rng, shape, 2)
     soft = max(shape) * rng.uniform(0.005, 0.1)
     return 1 - rng.uniform(0.25, 0.55) / (1 + np.exp(-np.clip(off / soft, -30, 30)))
 
 
 def _seen(rng: Generator, kind: str, page: Colour, light: Grey) -> Colour:
-    """Return the lit page as a lens sees it: from the side, on a table, a little out of focus, exposed by chance."""
+    """Return the lit page through a lens: sometimes with perspective, slightly out of focus, with random exposure."""
     scene = page * light[:, :, None]
     if kind == "perspective" or rng.random() < 0.15:
-        scene = _from_the_side(rng, scene)
+        scene = _in_perspective(rng, scene)
     scene = scene * rng.uniform(0.6, 1.02)
     return ndimage.gaussian_filter(scene, (*(2 * (rng.uniform(0.2, 1.0) * max(1.0, max(page.shape) / 700),)), 0))
 
 
-def _from_the_side(rng: Generator, scene: Colour) -> Colour:
+def _in_perspective(rng: Generator, scene: Colour) -> Colour:
+    """Return the page in perspective, on a table."""
     h, w = scene.shape[:2]
     corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], float)
     moved = corners + rng.uniform(-0.14, 0.02, (4, 2)) * [[1, 1], [-1, 1], [-1, -1], [1, -1]] * -1 * [w, h]
@@ -134,7 +135,7 @@ def _from_the_side(rng: Generator, scene: Colour) -> Colour:
 
 
 def _file(rng: Generator, kind: str, scene: Colour, factor: float) -> UInt8[ndarray, "h w 3"]:
-    """Return what the camera's file gives back: enlarged to its pixels, noisy, through JPEG."""
+    """Return the decoded file: enlarged to its size in pixels, with noise, compressed as JPEG."""
     image = Image.fromarray(np.clip(scene, 0, 255).astype(np.uint8))
     if factor > 1:
         image = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
@@ -149,7 +150,7 @@ def _file(rng: Generator, kind: str, scene: Colour, factor: float) -> UInt8[ndar
 
 
 def _grainy(rng: Generator, pixels: UInt8[ndarray, "h w 3"], noise: float) -> Image.Image:
-    """Return the picture with a sensor's noise, strip by strip: whole floats of a large one would fill the memory."""
+    """Add sensor noise, strip by strip to limit the memory that large pictures take."""
     out = np.empty_like(pixels)
     for top in range(0, len(pixels), 256):
         strip = pixels[top : top + 256]

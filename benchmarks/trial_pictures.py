@@ -1,12 +1,12 @@
-"""Trial pictures: digits that no training saw, written on paper of many kinds and photographed, by a seed.
+"""Generated pictures with known labels: test digits redrawn with many pens, on many kinds of paper, photographed.
 
-The digits are MNIST's test set, redrawn smoothly with pens of many widths, so that the truth is known; paper, light,
-pen, lens and file are made up. It stands in for people's photographs where figures are wanted in thousands. The test
-set chooses nothing: whoever tunes uses the part ``held back``, the last training images, and a model that did not
-see those. Photographs at hand are judged apart.
+The digits are MNIST's test images, redrawn smoothly with pens of many widths, so the label is known. Paper, lighting,
+pen, lens and file compression are simulated. These pictures complement real photographs where thousands of pictures
+are needed. The test set is not used to choose anything: to tune, use the part ``validation`` (the last training images)
+with a model that was not trained on them. Equal seeds give equal pictures.
 
-    picture, truth = trial(seed=7, kind="squared")
-    picture, truth = trial(seed=7, kind="mixed", digits=5, touching=1)
+    picture, text = trial(seed=7, kind="squared")
+    picture, text = trial(seed=7, kind="mixed", digits=5, touching=1)
 """
 
 from functools import cache
@@ -26,35 +26,35 @@ KINDS = (
     "plain", "squared", "ruled", "crumpled", "shadow", "perspective", "pencil", "blue", "thin", "thick",
     "noisy", "small", "large", "dark",
 )  # fmt: skip
-"""Each forces its own trait and leaves the others to chance; ``mixed`` forces none."""
+"""Each kind fixes one property and draws the others at random; ``mixed`` draws all of them at random."""
 
-PARTS = ("test", "held back")
-HELD_BACK = 10_000
-"""Of MNIST's training images, the last so many are the part ``held back``; of the bundled sample, the last sixth."""
+PARTS = ("test", "validation")
+VALIDATION_SIZE = 10_000
+"""Size of the part ``validation``: the last training images of MNIST, or the last sixth of the bundled sample."""
 
 Picture = UInt8[ndarray, "h w 3"]
 
 
 @cache
 def unseen_digits(part: str = "test") -> tuple[UInt8[ndarray, "n 28 28"], Int[ndarray, " n"]]:
-    """Return images and labels of one of ``PARTS``, of MNIST where it is at hand, else of its bundled sample."""
+    """Return images and labels of one of ``PARTS``, of MNIST if it is available, otherwise of the bundled sample."""
     data = load("auto")
     split = data.test if part == "test" else data.train
-    first = 0 if part == "test" else max(len(split) - HELD_BACK, len(split) * 5 // 6)
-    return split.images[first:, 0].numpy(), split.labels[first:].numpy()
+    first = 0 if part == "test" else max(len(split) - VALIDATION_SIZE, len(split) * 5 // 6)
+    return split.images[first:, 0], split.labels[first:]
 
 
 def trial(
     seed: int, kind: str = "mixed", digits: int = 1, touching: int = 0, part: str = "test"
 ) -> tuple[Picture, str]:
-    """Return a picture and what is written in it.
+    """Return a picture and the text that is written in it.
 
     Args:
-        seed: decides everything, with the other arguments.
+        seed: seed of the random generator, combined with the other arguments.
         kind: one of ``KINDS``, or ``mixed``.
-        digits: how many are written, on one line.
-        touching: how many pairs of neighbours touch; the others stay apart by a twentieth of their height and more.
-        part: one of ``PARTS``, from which the digits are; their papers differ too.
+        digits: number of digits, on one line.
+        touching: number of neighbouring pairs that touch; other pairs are at least 1/20 of their height apart.
+        part: one of ``PARTS``, the source of the digits; the simulated paper differs between the parts, too.
     """
     known = (*KINDS, "mixed")
     rng = np.random.default_rng([seed, known.index(kind), digits, touching, *([1] if part != "test" else [])])
@@ -64,7 +64,7 @@ def trial(
 
 
 def trial_page(seed: int, kind: str, lines: tuple[int, ...], part: str = "test") -> tuple[Picture, list[str]]:
-    """Return a picture of several lines, and what is written in each: ``lines`` says how many digits."""
+    """Return a picture of several lines and the text of each; ``lines`` gives the number of digits per line."""
     rng = np.random.default_rng([seed, *lines])
     written = [_written(rng, kind, count, 0, 900, unseen_digits(part)) for count in lines]
     height = max(ink.shape[0] / 1.6 for ink, _ in written)
@@ -77,7 +77,7 @@ def trial_page(seed: int, kind: str, lines: tuple[int, ...], part: str = "test")
 
 
 def _side(rng: Generator, kind: str, digits: int) -> int:
-    """Return the picture's longer side in pixels."""
+    """Return the longer side of the picture in pixels."""
     if kind == "small":
         return int(rng.integers(100, 160)) * (1 if digits == 1 else digits // 2 + 1)
     if kind == "large":
@@ -87,12 +87,12 @@ def _side(rng: Generator, kind: str, digits: int) -> int:
 
 
 def _height(ink: Grey, digits: int) -> float:
-    """Return roughly how high the digits are, for the paper's squares to have a size."""
+    """Return the approximate height of the digits, which sets the distance of the printed lines."""
     return max(ink.shape) * (0.45 if digits == 1 else 0.9 / digits)
 
 
 def _pen(rng: Generator, kind: str) -> float:
-    """Return the pen's change to the digit's own stroke: a share of height to draw with, or 0 to keep its own."""
+    """Return the stroke width to draw with, as a fraction of the height; 0 keeps the stroke width of the image."""
     if kind == "thin":
         return float(rng.uniform(0.02, 0.05))
     if kind == "thick":
@@ -101,7 +101,7 @@ def _pen(rng: Generator, kind: str) -> float:
 
 
 def draw_digit(image: UInt8[ndarray, "28 28"], height: int, pen: float) -> Grey:
-    """Return a digit redrawn at ``height`` pixels, 0..1, cropped to its ink, with a pen of ``pen`` times the height."""
+    """Return a digit redrawn with height ``height`` and stroke width ``pen * height``, cropped to its ink, in 0..1."""
     fine = 160
     rows, columns = np.flatnonzero(image.max(1) > 60), np.flatnonzero(image.max(0) > 60)
     part = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -113,7 +113,7 @@ def draw_digit(image: UInt8[ndarray, "28 28"], height: int, pen: float) -> Grey:
     if pen:
         reach = 2 * ndimage.distance_transform_edt(mask)
         usual = float(np.median(reach[skeletonize(mask)]))
-        if pen * fine < usual:  # a finer pen goes along the middle of the strokes
+        if pen * fine < usual:  # a finer pen follows the middle of the strokes
             mask = ndimage.distance_transform_edt(~skeletonize(mask)) <= pen * fine / 2
         else:
             mask = ndimage.distance_transform_edt(~mask) <= (pen * fine - usual) / 2
@@ -131,7 +131,7 @@ def _written(
     rng: Generator, kind: str, digits: int, touching: int, work: int,
     source: tuple[UInt8[ndarray, "n 28 28"], Int[ndarray, " n"]],
 ) -> tuple[Grey, str]:  # fmt: skip
-    """Return a sheet of ink, 0..1, with digits of the source on it, and their text."""
+    """Return a sheet of ink, 0..1, with digits drawn from ``source``, and their text."""
     images, labels = source
     chosen = rng.integers(0, len(images), digits)
     pen = _pen(rng, kind)
@@ -159,15 +159,15 @@ def _written(
 
 
 def _beside(line: Grey, digit: Grey, gap: float, drop: float) -> Grey:
-    """Return the line with the digit to its right, ``gap`` pixels of paper between the nearest ink of the two."""
+    """Append a digit to a line, with ``gap`` pixels between the nearest ink of both; return the new line."""
     height = max(line.shape[0], digit.shape[0]) + 2 * int(abs(drop) + 1)
-    # Both stand on the line's middle, so that heights may differ.
+    # Both are centred vertically, so their heights may differ.
     top_l, top_d = (height - line.shape[0]) // 2, int((height - digit.shape[0]) / 2 + drop)
     reach = np.full(height, -np.inf)
     for r in range(line.shape[0]):
         ink = np.flatnonzero(line[r] > 0.3)
         reach[top_l + r] = ink[-1] if len(ink) else -np.inf
-    # A gap is one in every direction: rows near by count as well.
+    # The gap is measured in all directions, so neighbouring rows count, too.
     near = ndimage.maximum_filter1d(reach, 2 * max(1, int(gap)) + 1)
     left = np.full(height, np.inf)
     for r in range(digit.shape[0]):

@@ -1,59 +1,106 @@
-"""A web server on this machine, for tests of downloads, and what every test starts from."""
+"""Fixtures: datasets, a trained run, a web server; and the state before every test.
 
-from collections import Counter
+Unit tests use the bundled sample of MNIST, so they give the same result with and without MNIST. Tests that need MNIST
+request the fixture ``mnist``. No test connects to another machine.
+"""
+
+import os
+import socket
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
+from support.small import shortened
+from support.web import Web, running_web
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
+from penstroke import recipes
+from penstroke.data import Dataset, load
+from penstroke.recipes import Recipe
+from penstroke.runs import Run
+
+MNIST_FOLDER = os.environ.get("PENSTROKE_DATA", "")
+PHOTOS_FOLDER = os.environ.get("PENSTROKE_PHOTOS", "")
+# Commands that tests start inherit these two.
+os.environ["PENSTROKE_OFFLINE"] = "1"
+os.environ["PENSTROKE_DATA"] = os.devnull
+
+_connect, _getaddrinfo = socket.socket.connect, socket.getaddrinfo
 
 
-class Web:
-    """Answers GET by ``pages``: path -> bytes, or a function that answers; ``hits`` counts what was asked for."""
+def _local_connect(self: socket.socket, address: Any) -> None:
+    if self.family in (socket.AF_INET, socket.AF_INET6) and not address[0].startswith(("127.", "::1", "localhost")):
+        raise OSError(f"tests do not connect to {address}")
+    _connect(self, address)
 
-    def __init__(self) -> None:
-        self.pages: dict[str, bytes | Answer] = {}
-        self.hits: Counter[str] = Counter()
-        web = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                web.hits[self.path] += 1
-                page = web.pages.get(self.path)
-                with suppress(ConnectionError):  # a client may hang up when it has seen enough
-                    if page is None:
-                        self.send_error(404)
-                    elif callable(page):
-                        page(self)
-                    else:
-                        self.send_response(200)
-                        self.send_header("Content-Length", str(len(page)))
-                        self.end_headers()
-                        self.wfile.write(page)
+def _local_getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+    if host not in (None, "localhost", "::1") and not str(host).startswith("127."):
+        raise socket.gaierror(socket.EAI_NONAME, f"tests do not look up {host}")
+    return _getaddrinfo(host, *arguments, **options)
 
-            def log_message(self, *args: object) -> None:
-                pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+socket.socket.connect = _local_connect  # type: ignore[method-assign, assignment]
+socket.getaddrinfo = _local_getaddrinfo
 
 
 @pytest.fixture(autouse=True)
-def exact_arithmetic() -> None:
-    """Undo what speeds up training: hypothesis wants denormal numbers, which the processor was told to flush."""
-    torch.set_flush_denormal(False)
+def _denormal_numbers() -> None:
+    """Undo ``tune=True``: hypothesis needs denormal numbers, which a tuned process flushes to zero."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 @pytest.fixture
 def web() -> Iterator[Web]:
-    """A running web server without pages."""
-    site = Web()
-    Thread(target=lambda: site.server.serve_forever(poll_interval=0.01), daemon=True).start()
-    yield site
-    site.server.shutdown()
-    site.server.server_close()
+    """Return a running web server without pages."""
+    with running_web() as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def sample() -> Dataset:
+    """Return the bundled sample of MNIST: 4,000 training and 1,000 test images."""
+    return load("mnist5k")
+
+
+@pytest.fixture(scope="session")
+def small(sample: Dataset) -> Dataset:
+    """Return 2,000 training and 500 test images of the sample."""
+    return shortened(sample, 2000, 500)
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Dataset:
+    """Return MNIST; the test is skipped where its files are not available."""
+    if not (Path(MNIST_FOLDER) / "train-images-idx3-ubyte.gz").is_file():
+        pytest.skip("PENSTROKE_DATA does not name a folder with MNIST")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PENSTROKE_DATA", MNIST_FOLDER)
+        dataset = load("mnist")
+        assert len(dataset.test) == 10_000
+        return dataset
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """Return a folder with photographs of digits; the test is skipped where there is none."""
+    if not PHOTOS_FOLDER:
+        pytest.skip("PENSTROKE_PHOTOS does not name a folder with photographs")
+    return Path(PHOTOS_FOLDER)
+
+
+@pytest.fixture(scope="session")
+def short_recipe() -> Callable[..., Recipe]:
+    """Return the function that makes recipe ``book`` with one epoch."""
+    return lambda **changes: recipes.book(**{"epochs": 1, **changes})
+
+
+@pytest.fixture(scope="session")
+def sample_run(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a run trained by ``book`` for one epoch on ``small``. Copy its folder before changing anything in it."""
+    from penstroke.training.recorder import train_run
+
+    out = tmp_path_factory.mktemp("runs") / "book"
+    return train_run(recipes.book(epochs=1), small, device="cpu", out=out)[0]

@@ -1,4 +1,4 @@
-"""What the README and the docs show is run, as it stands there, on the bundled sample."""
+"""Commands and code in the README and docs run, on the bundled sample."""
 
 import os
 import re
@@ -21,7 +21,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder as a reader has it: the docs are there, nothing else."""
+    """Return a folder with the docs and nothing else."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "docs").symlink_to(ROOT / "docs")
     return folder
@@ -43,33 +43,23 @@ def test_every_command_runs(page: str, folder: Path) -> None:
     commands = [line for block in blocks(page, "bash") for line in block.splitlines() if line.strip()]
     assert commands
     for command in commands:
-        said = call(["bash", "-c", command], folder)
-        assert said.strip(), f"{command} said nothing"
+        assert call(["bash", "-c", command], folder).strip(), f"{command} printed nothing"
     assert list((folder / "runs").iterdir())
 
 
-def test_the_python_lines_run(folder: Path) -> None:
+def test_the_python_code_runs(folder: Path) -> None:
     (code,) = blocks("README.md", "python")
-    said = call([sys.executable, "-W", "error", "-c", code], folder)
-    assert said.splitlines()[-2] in "0123456789"
-    assert said.splitlines()[-1] == "1199882"
+    accuracy, prediction, classifier, fitted = call([sys.executable, "-W", "error", "-c", code], folder).splitlines()
+    assert 0.8 < float(accuracy.split()[0]) < 1
+    assert prediction.startswith("Prediction('")
+    assert "network='patchnet'" in classifier
+    assert "convnet" in fitted
 
 
-def test_every_link_leads_somewhere() -> None:
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
-            if not target.startswith("https://"):
-                assert (page.parent / target).exists(), f"{page.name} links to {target}"
-
-
-def test_every_public_name_is_shown() -> None:
-    import penstroke
-
-    text = "".join(blocks("README.md", "python"))
-    for name in set(penstroke.__all__) - {"__version__"}:
-        assert name in text
+def test_the_readme_is_short() -> None:
+    assert (ROOT / "README.md").read_text(encoding="utf-8").count("\n") <= 150
 
 
 @pytest.mark.parametrize("page", tables.PAGES)
-def test_figures_are_those_that_were_kept(page: str) -> None:
+def test_tables_match_the_saved_results(page: str) -> None:
     assert tables.filled(page) == (ROOT / page).read_text(encoding="utf-8"), "run python -m benchmarks.tables"

@@ -1,39 +1,47 @@
-"""Penstroke: train, test, explain, ship and serve classifiers of small images, handwritten digits first.
+"""Penstroke trains, tests and runs classifiers of small images, handwritten digits first.
 
-The public names are imported when they are first used, so that ``import penstroke`` costs nothing.
+The public names are imported when they are first used: ``import penstroke`` imports neither torch nor NumPy.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from penstroke import recipes
-    from penstroke.data import load
+    from penstroke.data import Dataset, load
     from penstroke.evaluation import evaluate
     from penstroke.inference import Classifier
-    from penstroke.models import ConvNet
-    from penstroke.training import fit
+    from penstroke.networks import ConvNet, PatchNet
+    from penstroke.recipes import Recipe
+    from penstroke.training import Callback, StopTraining, fit
 
 __version__ = "0.1.0"
 
-__all__ = ["Classifier", "ConvNet", "__version__", "evaluate", "fit", "load", "recipes"]
+__all__ = [
+    "Callback",
+    "Classifier",
+    "ConvNet",
+    "Dataset",
+    "PatchNet",
+    "Recipe",
+    "StopTraining",
+    "__version__",
+    "evaluate",
+    "fit",
+    "load",
+    "recipes",
+]
 
-_HOMES = {
-    "Classifier": "inference",
-    "ConvNet": "models",
-    "evaluate": "evaluation",
-    "fit": "training",
-    "load": "data",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name == "recipes":
-        return import_module("penstroke.recipes")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'penstroke' has no attribute {name!r}")
-    return getattr(import_module(f"penstroke.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submodules=["recipes"],
+    submod_attrs={
+        "data": ["Dataset", "load"],
+        "evaluation": ["evaluate"],
+        "inference": ["Classifier"],
+        "networks": ["ConvNet", "PatchNet"],
+        "recipes": ["Recipe"],
+        "training": ["Callback", "StopTraining", "fit"],
+    },
+)

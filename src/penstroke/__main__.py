@@ -1,4 +1,4 @@
-"""``python -m penstroke`` is the command ``penstroke``."""
+"""``python -m penstroke`` runs the command ``penstroke``."""
 
 from penstroke.cli import main
 

@@ -1,19 +1,21 @@
-"""The one family of errors that a user can cause, each with its exit code.
+"""Errors that a user can cause and fix, each with the exit code of the command line.
 
-Every error says what is wrong (the thing, its value, the rule) in ``message`` and what to do about it in
-``remedy``. Only ``cli`` prints them; this file knows nothing of terminals, and imports nothing heavy.
+Every error states the problem (the thing, its value, the rule) in ``message`` and the solution in ``remedy``. Only
+``penstroke.cli`` prints errors. This module depends on the standard library alone.
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
 
 
 class PenstrokeError(ValueError):
-    """A fault that a user can cause and mend.
+    """Base class of the errors that a user can cause and fix.
 
     Args:
         message: the thing, its value and the rule that it breaks, as one sentence.
-        remedy: what to do about it, as one sentence.
+        remedy: how to fix it, as one sentence.
     """
 
     kind = "error"
@@ -24,54 +26,106 @@ class PenstrokeError(ValueError):
         self.message = message
         self.remedy = remedy
 
+    def to_json(self) -> dict[str, str]:
+        """Return plain JSON values."""
+        return {"kind": self.kind, "message": self.message, "remedy": self.remedy}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Subclasses have constructors with other arguments, so pickling copies the attributes.
+        return type(self).__new__, (type(self), self.message, self.remedy), self.__dict__
+
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".rstrip()
 
 
 class UsageError(PenstrokeError):
-    """A command, option, recipe or argument that cannot be (exit code 2)."""
+    """A command, option, recipe or argument is invalid (exit code 2)."""
 
     kind = "usage"
     exit_code = 2
 
 
+class MissingExtraError(PenstrokeError):
+    """A package of an optional extra is missing or cannot be imported (exit code 2).
+
+    Args:
+        extra: the extra that installs the package, such as ``train``.
+        problem: what is missing, as one sentence.
+    """
+
+    kind = "missing-extra"
+    exit_code = 2
+
+    def __init__(self, extra: str, problem: str = "This needs packages that are not installed.") -> None:
+        super().__init__(problem, f'Install them with `pip install "penstroke[{extra}]"`.')
+        self.extra = extra
+
+
 class DataError(PenstrokeError):
-    """A dataset, a file of one, or a picture that cannot be used (exit code 3)."""
+    """A dataset, one of its files, or a picture is missing or invalid (exit code 3)."""
 
     kind = "data"
     exit_code = 3
 
 
+class EmptyPicture(DataError):
+    """No symbol is found in a picture: a blank page, one uniform colour, only light and shadow (exit code 3).
+
+    Args:
+        reason: what was found instead, as a clause.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"No symbol was found in the picture: {reason}.",
+            "Use a picture in which pen strokes stand out from the paper.",
+        )
+        self.reason = reason
+
+
 class ModelError(PenstrokeError):
-    """A model file or a network that cannot be used (exit code 4)."""
+    """A model file or a network is missing or invalid (exit code 4)."""
 
     kind = "model"
     exit_code = 4
 
 
 class RunError(PenstrokeError):
-    """A run folder that cannot be used or written (exit code 4)."""
+    """A run folder is missing, invalid or in use (exit code 4)."""
 
     kind = "run"
     exit_code = 4
 
 
 class StorageError(PenstrokeError):
-    """A file or folder that cannot be written: no room, no permission, a read-only disk (exit code 4)."""
+    """A file or folder cannot be written: full disk, missing permission, read-only disk (exit code 4)."""
 
     kind = "storage"
     exit_code = 4
 
 
-class CheckFailed(PenstrokeError):
-    """A check that the user asked for, and that did not pass (exit code 5)."""
+def require_extra(extra: str, *modules: str) -> None:
+    """Import ``modules`` to check that the packages of an optional extra are usable.
 
-    kind = "check"
-    exit_code = 5
+    Args:
+        extra: the extra that installs them, such as ``train``.
+        modules: names of modules, such as ``torch``.
+
+    Raises:
+        MissingExtraError: a module cannot be imported; the message names it.
+    """
+    for module in modules:
+        try:
+            import_module(module)
+        except ModuleNotFoundError as error:
+            missing = error.name or module
+            raise MissingExtraError(extra, f"This needs the package {missing}, which is not installed.") from error
+        except (ImportError, OSError) as error:  # OSError: a shared library is missing
+            raise MissingExtraError(extra, f"The package {module} cannot be imported: {error}.") from error
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint that names the known word nearest to ``word``, and all of them: the end of a remedy."""
+    """Return a hint for the end of a remedy: the known word that is most similar to ``word``, and all known words."""
     names = sorted(known)
     match = get_close_matches(word.lower(), names, n=1, cutoff=0.5)
     hint = f"Did you mean {match[0]!r}? " if match else ""

@@ -1,6 +1,6 @@
-"""Processes of their own for trials that die: forked, so that PyTorch is imported once.
+"""Child processes for trials that kill them. They are forked, so that PyTorch is imported only once.
 
-Fork only from a program that has run PyTorch on one thread.
+Fork only from a process that has used PyTorch with one thread.
 """
 
 import os
@@ -15,7 +15,7 @@ KILLED = -signal.SIGKILL
 
 
 def forked(action: Callable[[], Any]) -> int:
-    """Start ``action`` in a child and return its process id."""
+    """Run ``action`` in a child process and return its process id."""
     sys.stdout.flush()
     child = os.fork()
     if child:
@@ -24,14 +24,14 @@ def forked(action: Callable[[], Any]) -> int:
     try:
         action()
         code = 0
-    except BaseException:  # noqa: BLE001 - a child must not go on as its parent
+    except BaseException:  # noqa: BLE001 - the child must not return into the code of its parent
         traceback.print_exc()
     finally:
         os._exit(code)
 
 
-def ended(child: int, kill_after: float | None = None) -> int:
-    """Wait for a child and return its exit code, or minus the signal that ended it; kill it after some seconds."""
+def exit_code(child: int, kill_after: float | None = None) -> int:
+    """Wait for a child, killed after some seconds, and return its exit code, or minus the signal that ended it."""
     if kill_after is not None:
         time.sleep(kill_after)
         os.kill(child, signal.SIGKILL)

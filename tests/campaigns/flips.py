@@ -1,39 +1,39 @@
-"""Checkpoints damaged at random, by flips, cuts, swaps: each is noticed, kept aside, and the one before is used."""
+"""Checkpoints damaged at random: the damage is detected, the checkpoint is set aside, and the previous one is used."""
 
 import random
 import shutil
 from pathlib import Path
 from typing import Any
 
-from campaigns.tiny import StopAfter, go_on, recipe
+from campaigns.tiny import StopAfter, recipe, train_or_resume
 from penstroke.training.checkpoint import FILES, MANIFEST, latest
 
 
-def damages(folder: Path, count: int, seed: int = 0) -> dict[str, Any]:
-    """Damage the newest of two checkpoints ``count`` times, each time in one way."""
-    run = go_on(folder, recipe(), (StopAfter(8),))
-    newest, before = run.generations()
+def damage(folder: Path, count: int, seed: int = 0) -> dict[str, Any]:
+    """Damage the newer of two checkpoints ``count`` times, each time in one way."""
+    run = train_or_resume(folder, recipe(), (StopAfter(8),))
+    newest, before = run.checkpoints()
     good = {path.name: path.read_bytes() for path in newest.iterdir()}
     older = {path.name: path.read_bytes() for path in before.iterdir()}
-    luck = random.Random(seed)
+    generator = random.Random(seed)
     kinds = {"flip": 0, "cut": 0, "longer": 0, "zeros": 0, "swap": 0, "older file": 0, "missing": 0}
-    found: dict[str, Any] = {"trials": 0, "unnoticed": 0, "previous not used": 0, "kinds": kinds}
+    found: dict[str, Any] = {"trials": 0, "undetected": 0, "previous not used": 0, "kinds": kinds}
     while found["trials"] < count:
-        kind = luck.choice(list(kinds))
-        bad = _damaged(good, older, kind, luck)
+        kind = generator.choice(list(kinds))
+        bad = _damaged(good, older, kind, generator)
         if bad == good:
-            continue  # zeros where zeros were
+            continue  # zeros in place of zeros
         for name in good:
             (newest / name).unlink()
         for name, content in bad.items():
             (newest / name).write_bytes(content)
-        said: list[str] = []
-        last = latest(run, said.append)
-        found["unnoticed"] += not said
+        reports: list[str] = []
+        last = latest(run, reports.append)
+        found["undetected"] += not reports
         found["previous not used"] += last is None or last.folder != before
         shutil.rmtree(newest, ignore_errors=True)
         aside = newest.with_name(f"{newest.name}.rejected")
-        found["unnoticed"] += {path.name: path.read_bytes() for path in aside.iterdir()} != bad
+        found["undetected"] += {path.name: path.read_bytes() for path in aside.iterdir()} != bad
         aside.rename(newest)
         for name in good:
             (newest / name).write_bytes(good[name])
@@ -42,23 +42,23 @@ def damages(folder: Path, count: int, seed: int = 0) -> dict[str, Any]:
     return found
 
 
-def _damaged(good: dict[str, bytes], older: dict[str, bytes], kind: str, luck: random.Random) -> dict[str, bytes]:
+def _damaged(good: dict[str, bytes], older: dict[str, bytes], kind: str, generator: random.Random) -> dict[str, bytes]:
     """Return the files of a checkpoint with one kind of damage."""
     bad = dict(good)
-    name = luck.choice((*FILES, MANIFEST))
+    name = generator.choice((*FILES, MANIFEST))
     content = bytearray(good[name])
-    at = luck.randrange(len(content))
+    at = generator.randrange(len(content))
     match kind:
         case "flip":
-            content[at] ^= 1 << luck.randrange(8)
+            content[at] ^= 1 << generator.randrange(8)
         case "cut":
             del content[at:]
         case "longer":
-            content += luck.randbytes(luck.randrange(1, 64))
+            content += generator.randbytes(generator.randrange(1, 64))
         case "zeros":
             content[at : at + 512] = bytes(len(content[at : at + 512]))
         case "swap":
-            other = luck.choice([file for file in good if file != name])
+            other = generator.choice([file for file in good if file != name])
             bad[other], content = good[name], bytearray(good[other])
         case "older file":
             content = bytearray(older[name])

@@ -1,7 +1,7 @@
-"""Fuzz one target, guided by the paths that its inputs take where atheris is installed, else by chance alone.
+"""Fuzz one target: guided by code coverage where atheris is installed, otherwise with random mutations.
 
-``python -m campaigns.guided TARGET RUNS FIGURES [SEED]`` writes what it found to the file FIGURES. A process of its
-own, since libFuzzer ends the one that it runs in. New inputs that take new paths are kept beside FIGURES.
+``python -m campaigns.guided TARGET INPUTS FIGURES [SEED]`` writes its figures to the file FIGURES. It is a program of
+its own because libFuzzer ends the process in which it runs. Inputs that reach new code are stored beside FIGURES.
 """
 
 import json
@@ -10,61 +10,62 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from campaigns.targets import CORPUS, MAX_LENGTH, TARGETS, Bytewise, Target, scramble
+from campaigns.targets import CORPUS, MAX_LENGTH, TARGETS, ChangeBytes, Target, scramble
 from penstroke.errors import PenstrokeError
 
 
 class Count:
-    """Asks the target again and again, and counts what comes."""
+    """Calls the target with inputs and counts the results."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.figures: dict[str, Any] = {"inputs": 0, "refused": 0, "taken": 0, "slowest_s": 0.0, "wrong": []}
+        self.figures: dict[str, Any] = {"inputs": 0, "rejected": 0, "accepted": 0, "slowest_s": 0.0, "wrong": []}
         self._memory = 0
 
-    def ask(self, data: bytes) -> None:
-        """Ask for one input; what is neither an answer nor our own error is noted with the input."""
+    def call(self, data: bytes) -> None:
+        """Call the target once; any error other than a ``PenstrokeError`` is stored with the input."""
         figures = self.figures
         figures["inputs"] += 1
-        begun = time.process_time()
+        start = time.process_time()
         try:
-            self.target.ask(data)
-            figures["taken"] += 1
+            self.target.call(data)
+            figures["accepted"] += 1
         except PenstrokeError:
-            figures["refused"] += 1
-        except Exception as fault:  # noqa: BLE001 - the finds
-            figures["wrong"].append({"fault": f"{type(fault).__name__}: {fault}"[:300], "input": data.hex()[:9000]})
-        figures["slowest_s"] = max(figures["slowest_s"], time.process_time() - begun)
+            figures["rejected"] += 1
+        except Exception as error:  # noqa: BLE001 - what the fuzzer looks for
+            figures["wrong"].append({"error": f"{type(error).__name__}: {error}"[:300], "input": data.hex()[:9000]})
+        figures["slowest_s"] = max(figures["slowest_s"], time.process_time() - start)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
         self._memory = self._memory or peak
         figures["memory"] = peak - self._memory
 
 
-def kept(name: str) -> list[bytes]:
-    """Return the target's seeds, and the inputs kept of it."""
+def corpus(name: str) -> list[bytes]:
+    """Return the seeds of a target, and its inputs in ``tests/corpus``."""
     return [*TARGETS[name].seeds(), *(path.read_bytes() for path in sorted((CORPUS / name).glob("*")))]
 
 
-def by_chance(name: str, runs: int, seed: int = 0) -> dict[str, Any]:
-    """Fuzz by chance alone: mutate the seeds and kept inputs, each time a few times over."""
-    target, chance = TARGETS[name], random.Random(seed)
-    count, inputs = Count(target), kept(name)
-    change: Bytewise = lambda data: scramble(data, chance)  # noqa: E731
-    for data in inputs:
-        count.ask(data)
-    while count.figures["inputs"] < runs:
-        data = chance.choice(inputs)
-        for _ in range(chance.randint(1, 3)):
-            data = target.mutate(data, chance, change)
-        count.ask(data)
+def by_chance(name: str, inputs: int, seed: int = 0) -> dict[str, Any]:
+    """Fuzz with random mutations of the corpus."""
+    target, generator = TARGETS[name], random.Random(seed)
+    count, known = Count(target), corpus(name)
+    change: ChangeBytes = lambda data: scramble(data, generator)  # noqa: E731
+    for data in known:
+        count.call(data)
+    while count.figures["inputs"] < inputs:
+        data = generator.choice(known)
+        for _ in range(generator.randint(1, 3)):
+            data = target.mutate(data, generator, change)
+        count.call(data)
     return count.figures | {"guided": False}
 
 
-def guided(name: str, runs: int, result: Path, seed: int) -> None:
+def guided(name: str, inputs: int, result: Path, seed: int) -> None:
     """Fuzz with atheris, which ends this process."""
     import atheris
 
@@ -72,27 +73,28 @@ def guided(name: str, runs: int, result: Path, seed: int) -> None:
     count = Count(target)
     folder = result.with_suffix(".corpus")
     folder.mkdir(exist_ok=True)
-    for number, data in enumerate(kept(name)):
+    for number, data in enumerate(corpus(name)):
         (folder / f"seed-{number}").write_bytes(data)
 
-    def ask(data: bytes) -> None:
-        count.ask(data)
-        if count.figures["inputs"] == runs or count.figures["wrong"]:
+    def call(data: bytes) -> None:
+        count.call(data)
+        if count.figures["inputs"] == inputs or count.figures["wrong"]:
             result.write_text(json.dumps(count.figures | {"guided": True}), encoding="utf-8")
 
-    def mutate(data: bytes, most: int, number: int) -> bytes:
-        chance = random.Random(number)
-        return target.mutate(bytes(data), chance, lambda inside: bytes(atheris.Mutate(inside, most)))[:most]
+    def mutate(data: bytes, max_length: int, number: int) -> bytes:
+        generator = random.Random(number)
+        mutated = target.mutate(bytes(data), generator, lambda inside: bytes(atheris.Mutate(inside, max_length)))
+        return mutated[:max_length]
 
     for module in target.modules:
-        _instrument(module, vars(sys.modules[module]), atheris.instrument_func)
-    options = [f"-runs={runs}", f"-seed={seed + 1}", f"-max_len={MAX_LENGTH}", "-verbosity=0", "-timeout=20"]
-    atheris.Setup([sys.argv[0], *options, str(folder)], ask, custom_mutator=mutate)
+        _instrument(module, vars(import_module(module)), atheris.instrument_func)
+    options = [f"-runs={inputs}", f"-seed={seed + 1}", f"-max_len={MAX_LENGTH}", "-verbosity=0", "-timeout=20"]
+    atheris.Setup([sys.argv[0], *options, str(folder)], call, custom_mutator=mutate)
     atheris.Fuzz()
 
 
 def _instrument(module: str, names: Mapping[str, Any], instrument: Callable[[Any], Any]) -> None:
-    """Let the fuzzer see the paths through a module's functions and its classes' methods."""
+    """Instrument the functions of a module and the methods of its classes, so that the fuzzer sees their coverage."""
     for thing in list(names.values()):
         if isinstance(thing, FunctionType) and thing.__module__ == module and "__wrapped__" not in vars(thing):
             instrument(thing)
@@ -100,14 +102,14 @@ def _instrument(module: str, names: Mapping[str, Any], instrument: Callable[[Any
             _instrument(module, vars(thing), instrument)
 
 
-def main(name: str, runs: int, result: Path, seed: int = 0) -> None:
-    """Fuzz, guided if that is possible, and write the figures."""
+def main(name: str, inputs: int, result: Path, seed: int = 0) -> None:
+    """Fuzz, guided if possible, and write the figures."""
     try:
-        import atheris  # noqa: F401 - it is there for some systems and versions of Python
+        import atheris  # noqa: F401 - available for some systems and versions of Python
     except ImportError:
-        result.write_text(json.dumps(by_chance(name, runs, seed)), encoding="utf-8")
+        result.write_text(json.dumps(by_chance(name, inputs, seed)), encoding="utf-8")
     else:
-        guided(name, runs, result, seed)
+        guided(name, inputs, result, seed)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""SIGKILL at random moments of a training, and at every operation on the disk: the end is the unbroken run's."""
+"""SIGKILL at random times of a training run, and before every disk operation: the result equals that without kills."""
 
 import random
 import shutil
@@ -6,69 +6,71 @@ import time
 from pathlib import Path
 from typing import Any
 
-from campaigns.children import KILLED, ended, forked
-from campaigns.plans import Count, Die
-from campaigns.tiny import go_on, litter, outcome, recipe
-from penstroke import disk, runs
+from campaigns.children import KILLED, exit_code, forked
+from campaigns.plans import Count, Kill
+from campaigns.tiny import leftovers, outcome, recipe, train_or_resume
+from penstroke import runs
 from penstroke.recipes import OPTIMIZERS, Recipe
+from penstroke.storage import disk
 
 
 def recipes_of_all_optimizers() -> list[Recipe]:
-    """Return a recipe for each optimizer."""
+    """Return a recipe for each optimizer, with momentum where it has one."""
     rates = {"adadelta": 0.5, "muon": 0.05, "sgd": 0.05}
-    return [recipe(optimizer=name, lr=rates.get(name, 0.002), momentum=0.5, epochs=6) for name in OPTIMIZERS]
+    found = [recipe(optimizer=kind, lr=rates.get(kind, 0.002), epochs=6) for kind in OPTIMIZERS]
+    return [what.replace(momentum=0.5) if "momentum" in what.to_json() else what for what in found]
 
 
 def at_random(folder: Path, kills: int, optimizers: int = len(OPTIMIZERS), seed: int = 0) -> dict[str, Any]:
-    """Kill trainings at random moments until that was done ``kills`` times, each training going on until its end."""
+    """Kill training runs at random times, ``kills`` times in all, and resume each until it is finished."""
     random.seed(seed)
-    done = trainings = damaged = unequal = littered = 0
-    whats = recipes_of_all_optimizers()[:optimizers]
-    wanted, seconds = [], []
-    for number, what in enumerate(whats):
-        home = folder / f"unbroken-{number}"
+    done = trainings = unreadable = unequal = littered = 0
+    trained_recipes = recipes_of_all_optimizers()[:optimizers]
+    expected, seconds = [], []
+    for number, what in enumerate(trained_recipes):
+        home = folder / f"uninterrupted-{number}"
         home.mkdir()
-        begun = time.perf_counter()
-        assert ended(forked(lambda home=home, what=what: go_on(home, what))) == 0  # type: ignore[misc]
-        seconds.append(time.perf_counter() - begun)
-        wanted.append(outcome(runs.to_resume(home=home)))
+        start = time.perf_counter()
+        assert exit_code(forked(lambda home=home, what=what: train_or_resume(home, what))) == 0  # type: ignore[misc]
+        seconds.append(time.perf_counter() - start)
+        expected.append(outcome(runs.to_resume(home=home)))
     while done < kills:
-        number = trainings % len(whats)
+        number = trainings % len(trained_recipes)
         home = folder / "killed"
         home.mkdir()
         code = KILLED
         while code == KILLED:
-            # Early enough that most trainings are killed more than once, late enough that they get on.
-            moment = random.uniform(0, 1.3 * seconds[number]) if done < kills else None
-            code = ended(forked(lambda: go_on(home, whats[number])), moment)  # noqa: B023 - called at once
+            # Most training runs are killed more than once, but make progress between two kills.
+            delay = random.uniform(0, 1.3 * seconds[number]) if done < kills else None
+            code = exit_code(forked(lambda: train_or_resume(home, trained_recipes[number])), delay)  # noqa: B023
             done += code == KILLED
-        damaged += code != 0 or any("rejected" in path.name for path in home.rglob("*"))
-        unequal += code == 0 and outcome(runs.to_resume(home=home)) != wanted[number]
-        littered += bool(litter(runs.to_resume(home=home).path))
+        unreadable += code != 0 or any("rejected" in path.name for path in home.rglob("*"))
+        unequal += code == 0 and outcome(runs.to_resume(home=home)) != expected[number]
+        littered += bool(leftovers(runs.to_resume(home=home).path))
         trainings += 1
         shutil.rmtree(home)
-    return {"kills": done, "trainings": trainings, "unreadable": damaged, "unequal": unequal, "littered": littered}
+    return {"kills": done, "trainings": trainings, "unreadable": unreadable, "unequal": unequal, "leftovers": littered}
 
 
 def at_every_operation(folder: Path, step: int = 1) -> dict[str, Any]:
-    """Kill a training before every ``step``-th operation on the disk, and let it go on."""
+    """Kill a training run before every ``step``-th disk operation, and resume it."""
     count = Count()
     with disk.watched(count):
-        wanted = outcome(go_on(folder / "unbroken", recipe()))
-    found = {"operations": len(count.kinds), "kills": 0, "unreadable": 0, "unequal": 0, "littered": 0}
+        expected = outcome(train_or_resume(folder / "uninterrupted", recipe()))
+    found = {"operations": len(count.kinds), "kills": 0, "unreadable": 0, "unequal": 0, "leftovers": 0}
     for at in range(1, len(count.kinds) + 1, step):
         home = folder / f"at-{at}"
         home.mkdir()
 
-        def dying(home: Path = home, at: int = at) -> None:
-            with disk.watched(Die(at)):
-                go_on(home, recipe())
+        def interrupted(home: Path = home, at: int = at) -> None:
+            with disk.watched(Kill(at)):
+                train_or_resume(home, recipe())
 
-        found["kills"] += ended(forked(dying)) == KILLED
-        code = ended(forked(lambda home=home: go_on(home, recipe())))  # type: ignore[misc]
+        found["kills"] += exit_code(forked(interrupted)) == KILLED
+        code = exit_code(forked(lambda home=home: train_or_resume(home, recipe())))  # type: ignore[misc]
         found["unreadable"] += code != 0 or any("rejected" in path.name for path in home.rglob("*"))
-        found["unequal"] += code == 0 and outcome(runs.to_resume(home=home)) != wanted
-        # A folder that was killed before it was a run is none, and the next free name is taken.
-        found["littered"] += bool(litter(runs.to_resume(home=home).path))
+        found["unequal"] += code == 0 and outcome(runs.to_resume(home=home)) != expected
+        # A folder whose process was killed before it became a run is ignored, and the next free name is used.
+        found["leftovers"] += bool(leftovers(runs.to_resume(home=home).path))
         shutil.rmtree(home)
     return found

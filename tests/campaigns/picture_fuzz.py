@@ -1,13 +1,11 @@
-"""Mutated picture files of every format, through decoding, preparation and segmentation: only our own error may come.
+"""Mutated picture files of every format: decoding, preparation and segmentation raise only ``PenstrokeError``.
 
-``python -m campaigns.picture_fuzz`` runs the whole and writes ``benchmarks/results/reliability-pictures.json``; files
-that make something else happen are kept in ``build/picture-finds``.
+Files that cause another error are saved in ``build/picture-finds``.
 """
 
 import io
 import random
 import struct
-import sys
 import time
 import zlib
 from collections import Counter
@@ -23,12 +21,12 @@ from PIL import Image, ImageDraw
 from campaigns.targets import scramble
 from penstroke.errors import PenstrokeError
 from penstroke.pictures.files import decode_picture
-from penstroke.pictures.inputs import network_input
+from penstroke.pictures.preprocessing import preprocess
 from penstroke.pictures.segment import segment
 
 FINDS = Path("build/picture-finds")
 LIMIT = 2.0
-"""Seconds in which each file must be answered."""
+"""Seconds within which each file must be accepted or rejected."""
 
 
 def writing(side: int = 48) -> Image.Image:
@@ -41,20 +39,20 @@ def writing(side: int = 48) -> Image.Image:
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """Return a picture as a file of that format."""
+    """Return the content of a picture file in that format."""
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
 
 
 def seeds() -> dict[str, bytes]:
-    """Return a right file of every format and of every mode that takes another road."""
+    """Return a valid file of every format, and of every mode that is decoded differently."""
     image = writing()
-    grey, other = image.convert("L"), image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    grey, mirrored = image.convert("L"), image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     turned = Image.Exif()
     turned[0x0112] = 6
     deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
-    several = {"save_all": True, "append_images": [other], "duration": 50}
+    several = {"save_all": True, "append_images": [mirrored], "duration": 50}
     return {
         "PNG": encoded(image, "PNG"),
         "PNG grey": encoded(grey, "PNG"),
@@ -76,29 +74,29 @@ def seeds() -> dict[str, bytes]:
     }
 
 
-def mutate(data: bytes, chance: random.Random) -> bytes:
-    """Change bytes anywhere, or in a PNG's chunks with their checksums made right again, so that they are read."""
-    if data[:4] == b"\x89PNG" and chance.random() < 0.7:
+def mutate(data: bytes, generator: random.Random) -> bytes:
+    """Change bytes anywhere, or in the chunks of a PNG, whose checksums are then updated."""
+    if data[:4] == b"\x89PNG" and generator.random() < 0.7:
         chunks = _chunks(data) or [(b"IEND", b"")]
-        at = chance.randrange(len(chunks))
+        at = generator.randrange(len(chunks))
         kind, content = chunks[at]
-        changed = _change(content, chance)
-        if kind == b"IDAT" and chance.random() < 0.7:
+        changed = _change(content, generator)
+        if kind == b"IDAT" and generator.random() < 0.7:
             with suppress(zlib.error):
-                changed = zlib.compress(_change(zlib.decompress(content), chance))
-        chunks[at : at + 1] = [(kind, changed)] * chance.choice((1, 1, 1, 2, 0))
-        if chance.random() < 0.1:
-            chance.shuffle(chunks)
+                changed = zlib.compress(_change(zlib.decompress(content), generator))
+        chunks[at : at + 1] = [(kind, changed)] * generator.choice((1, 1, 1, 2, 0))
+        if generator.random() < 0.1:
+            generator.shuffle(chunks)
         return data[:8] + b"".join(_chunk(*chunk) for chunk in chunks)
-    return _change(data, chance)
+    return _change(data, generator)
 
 
-def _change(data: bytes, chance: random.Random) -> bytes:
-    """Change mostly the first hundred bytes, where the sizes are."""
-    if chance.random() < 0.5:
-        return scramble(data[:100], chance)[:100] + data[100:]
-    at = chance.randint(0, len(data))
-    return data[:at] + scramble(data[at : at + 40], chance) + data[at + 40 :]
+def _change(data: bytes, generator: random.Random) -> bytes:
+    """Change bytes; half of the time in the first hundred, which hold the sizes."""
+    if generator.random() < 0.5:
+        return scramble(data[:100], generator)[:100] + data[100:]
+    at = generator.randint(0, len(data))
+    return data[:at] + scramble(data[at : at + 40], generator) + data[at + 40 :]
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -115,62 +113,66 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def score(images: ndarray) -> ndarray:
-    """Return probabilities by the ink of each tenth of the picture: enough to choose by, for ``segment``."""
+    """Return probabilities computed from the ink in each tenth of the image, in place of a model for ``segment``."""
     tenths = np.stack([part.sum((1, 2)) + 1.0 for part in np.array_split(images.astype(float), 10, axis=2)], 1)
     return np.asarray(tenths / tenths.sum(1, keepdims=True))
 
 
-def through(data: bytes, max_pixels: int = 1_000_000) -> str:
-    """Take a file down every road; return how far it came."""
+def process(data: bytes, max_pixels: int = 1_000_000) -> str:
+    """Decode a file, prepare it in both ways and segment it; return the last step that succeeded."""
     try:
         pixels = decode_picture(data, max_pixels=max_pixels)
     except PenstrokeError:
-        return "refused"
+        return "rejected"
     assert pixels.dtype == np.uint8, pixels.dtype
     assert pixels.ndim == 2 or pixels.shape[2:] == (3,), pixels.shape
-    come = "decoded"
-    roads: dict[str, Callable[[], Any]] = {
-        "prepared": lambda: network_input(pixels, "digit", (1, 28, 28)),
+    last = "decoded"
+    steps: dict[str, Callable[[], Any]] = {
+        "prepared": lambda: preprocess(pixels, "digit", (1, 28, 28)),
         "segmented": lambda: segment(pixels, score),
-        "fitted": lambda: network_input(pixels, "letterbox", (3, 28, 28)),
+        "letterboxed": lambda: preprocess(pixels, "letterbox", (3, 28, 28)),
     }
-    for name, road in roads.items():
+    for name, step in steps.items():
         try:
-            road()
-            come = name
+            step()
+            last = name
         except PenstrokeError:
-            come = f"{name}: nothing to read"
-    return come
+            last = f"{name}: empty"
+    return last
 
 
 def fuzz(count: int, seed: int = 0, finds: Path | None = None) -> dict[str, Any]:
-    """Take so many mutated files through, and return what came of them; keep in ``finds`` what must not be."""
-    right = seeds()
-    outcomes: Counter[str] = Counter(through(data) for data in right.values())
-    figures: dict[str, Any] = {"files": count, "seeds": list(right), "slowest_s": 0.0, "wrong": []}
-    names = list(right)
+    """Process ``count`` mutated files and count the results; save files that cause another error in ``finds``."""
+    valid = seeds()
+    outcomes: Counter[str] = Counter(process(data) for data in valid.values())
+    figures: dict[str, Any] = {"files": count, "seeds": list(valid), "slowest_s": 0.0, "wrong": []}
+    names = list(valid)
     for number in range(count):
-        chance = random.Random(f"{seed}-{number}")
+        generator = random.Random(f"{seed}-{number}")
         name = names[number % len(names)]
-        data = right[name]
-        for _ in range(chance.choice((1, 1, 2))):
-            data = mutate(data, chance)
-        begun = time.process_time()
+        data = valid[name]
+        for _ in range(generator.choice((1, 1, 2))):
+            data = mutate(data, generator)
+        start = time.process_time()
         try:
-            outcomes[through(data)] += 1
-        except BaseException as fault:  # noqa: BLE001 - what must not be
-            figures["wrong"].append(f"{number} {name}: {type(fault).__name__}: {fault}"[:300])
+            outcomes[process(data)] += 1
+        except BaseException as error:  # noqa: BLE001 - any other error is a failure
+            figures["wrong"].append(f"{number} {name}: {type(error).__name__}: {error}"[:300])
             if finds:
                 finds.mkdir(parents=True, exist_ok=True)
                 (finds / f"{number}-{name.replace(' ', '-')}").write_bytes(data)
-        figures["slowest_s"] = max(figures["slowest_s"], round(time.process_time() - begun, 3))
-        if (number + 1) % 1000 == 0:
-            print(number + 1, dict(outcomes), figures["wrong"][-3:], flush=True)
+        figures["slowest_s"] = max(figures["slowest_s"], round(time.process_time() - start, 3))
     return figures | {"outcomes": dict(outcomes)}
 
 
-def on_the_disk(folder: Path, count: int, broken: int) -> list[Path]:
-    """Write ``count`` small pictures, the first ``broken`` of which are cut, and return their paths."""
+def failures(figures: dict[str, Any]) -> list[str]:
+    """Return the failures in the figures of ``fuzz``."""
+    slow = [f"a file took {figures['slowest_s']} s"] if figures["slowest_s"] > LIMIT else []
+    return figures["wrong"] + slow
+
+
+def write_pictures(folder: Path, count: int, broken: int) -> list[Path]:
+    """Write ``count`` small picture files, the first ``broken`` of them cut, and return their paths."""
     data, paths = encoded(writing(28), "PNG"), []
     for number in range(count):
         paths.append(folder / f"{number}.png")
@@ -179,21 +181,7 @@ def on_the_disk(folder: Path, count: int, broken: int) -> list[Path]:
 
 
 def bomb(side: int) -> bytes:
-    """Return a PNG that promises ``side`` x ``side`` pixels, and packs that many zeros' worth of rows."""
+    """Return a small PNG file of ``side`` x ``side`` black pixels."""
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     rows = zlib.compress(bytes(side * (1 + (side + 7) // 8)))
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
-
-
-def main(count: int = 20_000) -> int:
-    """Run the campaign, print and keep its figures, and return 0 if all went well."""
-    from benchmarks.conditions import keep
-
-    figures = fuzz(count, finds=FINDS)
-    print(figures)
-    keep("reliability-pictures", figures)
-    return int(bool(figures["wrong"] or figures["slowest_s"] > LIMIT))
-
-
-if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])))

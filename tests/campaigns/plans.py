@@ -1,15 +1,15 @@
-"""Plans for ``disk.watched``: count the operations, fail at one, or die at one."""
+"""Watchers for ``disk.watched``: count the operations, make one fail, or kill the process at one."""
 
 import os
 import signal
 from dataclasses import dataclass, field
 
-from penstroke.disk import Operation
+from penstroke.storage.disk import Operation
 
 
 @dataclass
 class Count:
-    """Counts operations, and keeps their kinds."""
+    """Counts operations and stores their kinds."""
 
     kinds: list[str] = field(default_factory=list)
 
@@ -19,7 +19,7 @@ class Count:
 
 @dataclass
 class Fail:
-    """Makes operation ``at``, from 1, fail with an error number; if ``lasting``, all after it, too."""
+    """Makes operation ``at``, counted from 1, fail with an error number; if ``lasting``, all later ones fail, too."""
 
     at: int
     number: int
@@ -33,8 +33,8 @@ class Fail:
 
 
 @dataclass
-class Die:
-    """Kills the process at operation ``at``, from 1, before it happens."""
+class Kill:
+    """Kills the process before operation ``at``, counted from 1."""
 
     at: int
     seen: int = 0

@@ -1,8 +1,8 @@
-"""The disk after a power cut: each legal state of it loads the last promised checkpoint or a newer one, never a third.
+"""Simulated power cuts: in each legal state of the disk, the last promised checkpoint or a newer one is loaded.
 
-What POSIX promises is all that is relied on. A file's bytes are safe when it was synced; a name (made, renamed,
-removed) when its folder was. Of the rest any part may be on the disk, in any order: writes whole, cut anywhere, or as
-zeros of the right length; of changes of names, any subset.
+Only what POSIX guarantees is assumed. The content of a file is safe after the file is synced; a name (created, renamed
+or removed) after its folder is synced. Of everything else any part may be on the disk: writes that are complete, cut at
+any byte or replaced by zeros, and any subset of the changes of names.
 """
 
 import random
@@ -12,32 +12,33 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.plans import Count
-from campaigns.tiny import Watch, data, go_on, outcome, recipe
-from penstroke import disk, runs
-from penstroke.disk import Operation
+from campaigns.tiny import EVERY_4_STEPS, Watch, data, outcome, recipe, train_or_resume
+from penstroke import runs
 from penstroke.errors import RunError
 from penstroke.runs import Run
-from penstroke.training import Progress, Sink
-from penstroke.training.checkpoint import Pace, latest
+from penstroke.storage import disk
+from penstroke.storage.disk import Operation
+from penstroke.training import Callback, Progress
+from penstroke.training.checkpoint import latest
 from penstroke.training.recorder import train_run
 
 
 @dataclass(eq=False)
 class File:
-    """A file: what is safe, and what was written since it was last synced."""
+    """A file: its durable content, and the writes since its last sync."""
 
     safe: bytes = b""
     pending: list[bytes] = field(default_factory=list)
 
-    def after_cut(self, luck: random.Random) -> bytes:
-        """Return what may be on the disk."""
+    def after_cut(self, generator: random.Random) -> bytes:
+        """Return content that may be on the disk after a power cut."""
         content = self.safe
         for part in self.pending:
-            match luck.randrange(4):
+            match generator.randrange(4):
                 case 0:
                     break
                 case 1:
-                    return content + part[: luck.randrange(len(part) + 1)]
+                    return content + part[: generator.randrange(len(part) + 1)]
                 case 2:
                     content += bytes(len(part))
                 case 3:
@@ -47,27 +48,27 @@ class File:
 
 @dataclass(eq=False)
 class Folder:
-    """A folder: names as programs see them, those that are safe, and the changes since it was last synced."""
+    """A folder: its names as visible to programs, its durable names, and the changes since its last sync."""
 
     names: "dict[str, File | Folder]" = field(default_factory=dict)
     safe: "dict[str, File | Folder]" = field(default_factory=dict)
     pending: "list[dict[str, File | Folder | None]]" = field(default_factory=list)
 
     def change(self, names: "dict[str, File | Folder | None]") -> None:
-        """Change names, all at once; None takes one away."""
+        """Change several names atomically; None removes a name."""
         self.pending.append(names)
         self._apply(self.names, names)
 
     def sync(self) -> None:
-        """Make all changes of names safe."""
+        """Make all changes of names durable."""
         self.safe, self.pending = dict(self.names), []
 
-    def after_cut(self, luck: random.Random) -> "dict[str, File | Folder]":
-        """Return the names that may be on the disk."""
+    def after_cut(self, generator: random.Random) -> "dict[str, File | Folder]":
+        """Return names that may be on the disk after a power cut."""
         found = dict(self.safe)
-        share = luck.choice((0.0, 0.3, 0.7, 1.0))
+        share = generator.choice((0.0, 0.3, 0.7, 1.0))
         for names in self.pending:
-            if luck.random() < share:
+            if generator.random() < share:
                 self._apply(found, names)
         return found
 
@@ -81,13 +82,13 @@ class Folder:
 
 
 class Disk:
-    """A model of the disk below ``home``, brought up to date by each operation."""
+    """A model of the disk below ``home``, updated by each operation."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.root = home, Folder()
 
     def folder(self, path: Path) -> Folder:
-        """Return the folder that has this path now."""
+        """Return the folder at a path."""
         found = self.root
         for name in path.relative_to(self.home).parts:
             inner = found.names[name]
@@ -96,7 +97,7 @@ class Disk:
         return found
 
     def apply(self, operation: Operation) -> None:
-        """Do what the operation does."""
+        """Apply an operation to the model."""
         path, name = operation.path, operation.path.name
         if operation.kind == "sync_folder":
             self.folder(path).sync()
@@ -115,93 +116,100 @@ class Disk:
                     file.safe, file.pending = file.safe + b"".join(file.pending), []
             case "rename":
                 assert operation.target
-                assert operation.target.parent == path.parent, "renames stay within a folder"
+                assert operation.target.parent == path.parent, "a rename does not change the folder"
                 within.change({name: None, operation.target.name: within.names[name]})
             case "make_folder":
                 within.change({name: Folder()})
             case "unlink" | "remove_folder":
                 within.change({name: None})
 
-    def lay_out(self, target: Path, luck: random.Random) -> None:
+    def write_state(self, target: Path, generator: random.Random) -> None:
         """Write a state that may be on the disk after a power cut to ``target``."""
 
-        def write(folder: Folder, place: Path) -> None:
-            place.mkdir()
-            for name, what in folder.after_cut(luck).items():
+        def write(folder: Folder, path: Path) -> None:
+            path.mkdir()
+            for name, what in folder.after_cut(generator).items():
                 if isinstance(what, Folder):
-                    write(what, place / name)
+                    write(what, path / name)
                 else:
-                    (place / name).write_bytes(what.after_cut(luck))
+                    (path / name).write_bytes(what.after_cut(generator))
 
         write(self.root, target)
 
 
 @dataclass
-class Promises(Sink):
-    """Keeps the contents of each checkpoint as it was written, and which one must survive from now on."""
+class Promises(Callback):
+    """Stores the content of each checkpoint as written, and the one that must survive from now on."""
 
     run: Run
     kept: dict[str, dict[str, bytes]] = field(default_factory=dict)
     latest: str = ""
 
-    def stepped(self, progress: Progress) -> None:
-        for folder in self.run.generations()[:1]:
+    def on_step_end(self, progress: Progress) -> None:
+        for folder in self.run.checkpoints()[:1]:
             self.latest = folder.name
             self.kept[folder.name] = {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def states(folder: Path, count: int, finish: int = 0, seed: int = 0) -> dict[str, Any]:
-    """Cut the power ``count`` times, spread evenly over the operations of a training, and look what can be loaded.
+    """Cut the power ``count`` times, distributed evenly over the operations of a training run, and load each state.
 
-    ``finish`` of the states are trained to their end, too, and compared with the unbroken run.
+    From ``finish`` of the states the training is resumed to its end, and compared with the uninterrupted run.
     """
     operations = Count()
     with disk.watched(operations):
-        wanted = outcome(go_on(folder / "unbroken", recipe()))
-    home, trial, luck = folder / "home", folder / "trial", random.Random(seed)
+        expected = outcome(train_or_resume(folder / "uninterrupted", recipe()))
+    home, trial, generator = folder / "home", folder / "trial", random.Random(seed)
     home.mkdir()
     optimizers = folder / "optimizers"
     model, promises = Disk(home), Promises(Run(home / "run"))
     each = -(-count // len(operations.kinds))
-    found = {"operations": len(operations.kinds), "states": 0, "lost": 0, "third": 0, "finished": 0, "unequal": 0}
-    to_finish = set(luck.sample(range(each * len(operations.kinds)), finish))
+    found = {"operations": len(operations.kinds), "states": 0, "lost": 0, "invalid": 0, "finished": 0, "unequal": 0}
+    to_finish = set(generator.sample(range(each * len(operations.kinds)), finish))
 
     def cut(operation: Operation) -> None:
         if not operation.path.is_relative_to(home):
-            return  # a state that is being trained to its end
+            return  # an operation of a resumed training run
         model.apply(operation)
         for _ in range(each):
-            model.lay_out(trial, luck)
+            model.write_state(trial, generator)
             _check(trial, promises, found)
             if found["states"] in to_finish:
                 found["finished"] += 1
-                if optimizers.exists():  # in a state that is finished, nothing is left to train
+                if optimizers.exists():  # a finished state does not write it
                     shutil.copy(optimizers, trial)
-                found["unequal"] += outcome(go_on(trial, recipe())) != wanted
+                found["unequal"] += outcome(train_or_resume(trial, recipe())) != expected
             found["states"] += 1
             shutil.rmtree(trial)
 
     with disk.watched(cut):
-        train_run(recipe(), data(), "cpu", home / "run", (Watch(optimizers), promises), Pace(steps=4))
+        train_run(
+            recipe(),
+            data(),
+            device="cpu",
+            out=home / "run",
+            callbacks=(Watch(optimizers), promises),
+            interval=EVERY_4_STEPS,
+        )
     return found
 
 
 def _check(home: Path, promises: Promises, found: dict[str, Any]) -> None:
-    """Count a state that lost what was promised, or holds what never was."""
-    said: list[str] = []
+    """Count a state that lost a promised checkpoint, or contains data that was never written."""
+    reports: list[str] = []
     try:
         run = runs.to_resume(home=home)
         if run.finished:
-            found["third"] += run.model_path.read_bytes() != promises.run.model_path.read_bytes()
+            found["invalid"] += run.model_path.read_bytes() != promises.run.model_path.read_bytes()
             return
-        last = latest(run, said.append)
+        last = latest(run, reports.append)
     except (RunError, FileNotFoundError):
         found["lost"] += bool(promises.latest)
         return
     found["lost"] += (last.folder.name if last else "") < promises.latest
-    # Not even set aside: what has a checkpoint's name is whole.
-    found["third"] += bool(said)
+    # No checkpoint is set aside either: a folder with the name of a checkpoint is complete.
+    found["invalid"] += bool(reports)
     if last:
         content = {path.name: path.read_bytes() for path in last.folder.iterdir()}
-        found["third"] += content != promises.kept.get(last.folder.name, content)
+        found["invalid"] += content != promises.kept.get(last.folder.name, content)
         found["lost"] += run.metrics.size < last.context["metrics"]

@@ -1,7 +1,7 @@
-"""What Penstroke is made of, and whether holes are known in it: ``make audit``.
+"""The installed packages, and whether vulnerabilities are known in them: ``make audit``.
 
-Writes the list of all that is installed (an SBOM in CycloneDX's form) to ``build/sbom.json``, and asks for the known
-holes of every pinned version. Without an answer for each of them, nothing is passed.
+Writes the list of installed packages (an SBOM in CycloneDX's format) to ``build/sbom.json``, and queries the known
+vulnerabilities of every pinned version. Without an answer for each of them, the audit does not pass.
 """
 
 import json
@@ -12,53 +12,53 @@ from typing import Any
 
 SBOM = Path("build/sbom.json")
 CONSTRAINTS = Path("constraints.txt")
-CLEAN, HOLES, NO_ANSWER = 0, 5, 3
+CLEAN, VULNERABLE, NO_ANSWER = 0, 5, 3
 
 
-def list_parts() -> int:
-    """Write the SBOM of this Python's environment, and return how many parts it has."""
+def write_sbom() -> int:
+    """Write the SBOM of this Python environment and return its number of packages."""
     SBOM.parent.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "cyclonedx_py", "environment", "--output-format", "JSON", "-o", str(SBOM)]
     subprocess.run([*command, sys.executable], check=True)
     return len(json.loads(SBOM.read_text(encoding="utf-8"))["components"])
 
 
-def ask() -> tuple[str, str]:
-    """Return what pip-audit prints for the pinned versions, and what it complains of."""
+def query() -> tuple[str, str]:
+    """Return pip-audit's output for the pinned versions, and its error output."""
     command = [sys.executable, "-m", "pip_audit", "--requirement", str(CONSTRAINTS), "--no-deps", "--disable-pip"]
     done = subprocess.run([*command, "--format", "json"], capture_output=True, text=True, check=False)
     return done.stdout, done.stderr
 
 
-def judge(answer: str, complaint: str, pinned: int) -> tuple[int, str]:
-    """Return an exit code and a sentence for what pip-audit said of ``pinned`` versions.
+def judge(output: str, errors: str, pinned: int) -> tuple[int, str]:
+    """Return an exit code and a message for pip-audit's output on ``pinned`` versions.
 
-    A version that it skips, since its index does not know it or cannot be reached, is one without an answer, though
-    pip-audit itself then reports that no holes are known.
+    A version that pip-audit skips, because its index does not list it or cannot be reached, has no answer, although
+    pip-audit reports that no vulnerabilities are known.
     """
     try:
-        found: list[dict[str, Any]] = json.loads(answer)["dependencies"]
+        found: list[dict[str, Any]] = json.loads(output)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        last = (complaint.strip().splitlines() or ["it said nothing"])[-1]
-        return NO_ANSWER, f"NOT PASSED: the index of known holes gave no answer ({last[:200]})"
-    holes = [f"{part['name']} {part['version']}: {hole['id']}" for part in found for hole in part.get("vulns", [])]
+        last = (errors.strip().splitlines() or ["no output"])[-1]
+        return NO_ANSWER, f"NOT PASSED: the index of known vulnerabilities gave no answer ({last[:200]})"
+    vulnerable = [f"{part['name']} {part['version']}: {hole['id']}" for part in found for hole in part.get("vulns", [])]
     answered = sum("vulns" in part for part in found)
-    if holes:
-        return HOLES, "NOT PASSED: known holes in " + "; ".join(holes)
+    if vulnerable:
+        return VULNERABLE, "NOT PASSED: known vulnerabilities in " + "; ".join(vulnerable)
     if answered < pinned:
         return (
             NO_ANSWER,
-            f"NOT PASSED: answers came for {answered} of {pinned} pinned versions; no hole is known in those",
+            f"NOT PASSED: {answered} of {pinned} pinned versions have an answer; no vulnerability is known in those",
         )
-    return CLEAN, f"passed: no holes are known in {answered} pinned versions"
+    return CLEAN, f"passed: no vulnerabilities are known in {answered} pinned versions"
 
 
 def main() -> int:
-    """List the parts, ask, say what came, and return the exit code."""
-    print(f"{list_parts()} parts are listed in {SBOM}")
+    """Write the SBOM, query the vulnerabilities, print the result and return the exit code."""
+    print(f"{write_sbom()} packages are listed in {SBOM}")
     pinned = sum("==" in line for line in CONSTRAINTS.read_text(encoding="utf-8").splitlines())
-    code, sentence = judge(*ask(), pinned)
-    print(sentence)
+    code, message = judge(*query(), pinned)
+    print(message)
     return code
 
 

@@ -1,4 +1,4 @@
-"""What is fuzzed: for each target its seeds, its way to mutate, and a call that must end well or with our own error."""
+"""Targets of the fuzzers: a function to call, seeds, and a mutation. Only a ``PenstrokeError`` may be raised."""
 
 import gzip
 import json
@@ -21,21 +21,21 @@ from penstroke.runs import Run
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 MAX_LENGTH = 4096
-"""Bytes of the longest input."""
-Bytewise = Callable[[bytes], bytes]
+"""Maximum length of an input in bytes."""
+ChangeBytes = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True)
 class Target:
-    """One thing to fuzz."""
+    """One target."""
 
-    ask: Callable[[bytes], object]
-    """Raises a ``PenstrokeError`` for what it refuses; anything else is a find."""
+    call: Callable[[bytes], object]
+    """Raises a ``PenstrokeError`` for an input that it rejects. Any other error is a failure."""
     seeds: Callable[[], list[bytes]]
-    mutate: Callable[[bytes, random.Random, Bytewise], bytes]
-    """Changes an input, whose inside it may reach through a third argument that changes any bytes."""
+    mutate: Callable[[bytes, random.Random, ChangeBytes], bytes]
+    """Returns a changed input. Its third argument is a function that changes any bytes, for use on inner parts."""
     modules: tuple[str, ...]
-    """What is watched for new paths."""
+    """Modules whose coverage guides the fuzzer."""
 
 
 @cache
@@ -43,24 +43,24 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory()
 
 
-def scramble(data: bytes, chance: random.Random) -> bytes:
-    """Change some bytes: flip, cut, repeat, insert, or put in a number that is often at an edge."""
+def scramble(data: bytes, generator: random.Random) -> bytes:
+    """Change some bytes: flip, cut, repeat, insert, or write a number that is often a boundary value."""
     content = bytearray(data)
-    for _ in range(chance.randint(1, 4)):
-        at = chance.randint(0, len(content))
-        kind = chance.randrange(6)
+    for _ in range(generator.randint(1, 4)):
+        at = generator.randint(0, len(content))
+        kind = generator.randrange(6)
         if kind == 0 and at < len(content):
-            content[at] ^= 1 << chance.randrange(8)
+            content[at] ^= 1 << generator.randrange(8)
         elif kind == 1 and at < len(content):
-            content[at] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
+            content[at] = generator.choice((0, 1, 0x7F, 0x80, 0xFF, generator.randrange(256)))
         elif kind == 2:
             content = content[:at]
         elif kind == 3:
-            content[at:at] = content[at : at + chance.randint(1, 40)]
+            content[at:at] = content[at : at + generator.randint(1, 40)]
         elif kind == 4:
-            content[at : at + 4] = struct.pack(">I", chance.choice((0, 1, 1 << 16, 1 << 31, (1 << 32) - 1)))
+            content[at : at + 4] = struct.pack(">I", generator.choice((0, 1, 1 << 16, 1 << 31, (1 << 32) - 1)))
         else:
-            content[at:at] = chance.randbytes(chance.randint(1, 8))
+            content[at:at] = generator.randbytes(generator.randint(1, 8))
     return bytes(content[:MAX_LENGTH])
 
 
@@ -79,13 +79,13 @@ def _idx_seeds() -> list[bytes]:
     return [*plain, *(gzip.compress(data, mtime=0) for data in plain), named]
 
 
-def _mutate_idx(data: bytes, chance: random.Random, change: Bytewise) -> bytes:
-    """Change the bytes, or what a gzip file holds, packed again so that its checksum is right."""
+def _mutate_idx(data: bytes, generator: random.Random, change: ChangeBytes) -> bytes:
+    """Change the bytes, or the content of a gzip file, compressed again so that its checksum is valid."""
     inside = data
     if data[:2] == b"\x1f\x8b":
         with suppress(zlib.error):
             inside = zlib.decompressobj(wbits=31).decompress(data, MAX_LENGTH)
-    kind = chance.randrange(4)
+    kind = generator.randrange(4)
     if kind < 2:
         return change(data)
     return gzip.compress(change(inside), mtime=0) if kind == 2 else change(inside)
@@ -95,20 +95,21 @@ def _mutate_idx(data: bytes, chance: random.Random, change: Bytewise) -> bytes:
 
 
 def _run(data: bytes) -> None:
-    """Read the bytes as everything that a run folder holds as JSON."""
+    """Read the bytes as every JSON file of a run folder."""
     run = Run(Path(_folder().name))
     for name in ("run.json", "recipe.json", "metrics.jsonl"):
         (run.path / name).write_bytes(data)
     list(run.rows("step"))
     with suppress(PenstrokeError):
-        run.read()
+        _ = run.record
     run.recipe()
 
 
 def _run_seeds() -> list[bytes]:
-    made = [*(json.dumps(recipe().to_json()).encode() for recipe in recipes.RECIPES.values())]
+    made = [json.dumps(recipe().to_json()).encode() for recipe in recipes.RECIPES.values()]
     row = {"kind": "step", "epoch": 1, "step": 2, "loss": 0.5, "lr": 0.1}
-    return [*made, json.dumps(row).encode() + b"\n" + json.dumps(row).encode()]
+    record = {"state": "finished", "created": "2026", "data": {"source": "mnist"}, "epochs": [row], "seconds": 1.5}
+    return [*made, json.dumps(row).encode() + b"\n" + json.dumps(row).encode(), json.dumps(record).encode()]
 
 
 ODD: tuple[Any, ...] = (
@@ -131,76 +132,91 @@ ODD: tuple[Any, ...] = (
     ["a"],
     [[]],
 )
-"""Values that stand where others are expected."""
+"""Values that replace valid ones."""
 
 
-def _mutate_json(data: bytes, chance: random.Random, change: Bytewise) -> bytes:
-    """Change the bytes, or put odd values, missing ones and more of them into what the text says."""
+def _mutate_json(data: bytes, generator: random.Random, change: ChangeBytes) -> bytes:
+    """Change the bytes, or replace, remove and add values in the JSON."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
         return change(data)
-    if chance.random() < 0.3 or not isinstance(value, dict):
+    if generator.random() < 0.3 or not isinstance(value, dict):
         return change(data)
-    for _ in range(chance.randint(1, 3)):
-        _spoil(value, chance)
+    for _ in range(generator.randint(1, 3)):
+        _spoil(value, generator)
     return json.dumps(value).encode()[:MAX_LENGTH]
 
 
-def _spoil(value: Any, chance: random.Random) -> None:
-    place = value
-    keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+def _spoil(value: Any, generator: random.Random) -> None:
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
     if not keys:
         return
-    key = chance.choice(keys)
-    if isinstance(place[key], dict | list) and chance.random() < 0.7:
-        _spoil(place[key], chance)
-    elif isinstance(place, dict) and chance.random() < 0.2:
-        place[chance.choice(("", "more", *map(str, keys)))] = place.pop(key)
+    key = generator.choice(keys)
+    if isinstance(value[key], dict | list) and generator.random() < 0.7:
+        _spoil(value[key], generator)
+    elif isinstance(value, dict) and generator.random() < 0.2:
+        value[generator.choice(("", "more", *map(str, keys)))] = value.pop(key)
     else:
-        others = place.values() if isinstance(place, dict) else place
-        place[key] = deepcopy(chance.choice((*ODD, *others)))
+        values = value.values() if isinstance(value, dict) else value
+        value[key] = deepcopy(generator.choice((*ODD, *values)))
 
 
 # ---- headers of model files
 
 
 @cache
-def _right() -> bytes:
+def _valid_model() -> bytes:
     from campaigns.model_kinds import good
 
     return good()
 
 
 def _model(data: bytes) -> None:
-    """Load a model file with these bytes as its header, before right weights."""
+    """Load a model file with these bytes as its header, followed by valid weights."""
     from campaigns.model_kinds import framed
-    from penstroke.models.files import load_model
+    from penstroke.models.modules import load_module
 
-    content = _right()
+    content = _valid_model()
     path = Path(_folder().name, "model.safetensors")
     path.write_bytes(framed(data, content[8 + int.from_bytes(content[:8], "little") :]))
-    load_model(path)
+    load_module(path)
 
 
 def _model_seeds() -> list[bytes]:
-    content = _right()
+    content = _valid_model()
     return [content[8 : 8 + int.from_bytes(content[:8], "little")]]
 
 
-def _mutate_model(data: bytes, chance: random.Random, change: Bytewise) -> bytes:
-    """Change the header as JSON, or the description inside it."""
-    if chance.random() < 0.6:
+def _mutate_model(data: bytes, generator: random.Random, change: ChangeBytes) -> bytes:
+    """Change the header as JSON, or the description in its metadata."""
+    if generator.random() < 0.6:
         with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
             header = json.loads(data)
-            told = header["__metadata__"]["description"].encode()
-            header["__metadata__"]["description"] = _mutate_json(told, chance, change).decode("utf-8", "replace")
+            inner = header["__metadata__"]["penstroke"].encode()
+            header["__metadata__"]["penstroke"] = _mutate_json(inner, generator, change).decode("utf-8", "replace")
             return json.dumps(header).encode()[:MAX_LENGTH]
-    return _mutate_json(data, chance, change)
+    return _mutate_json(data, generator, change)
 
 
 TARGETS = {
     "idx": Target(_idx, _idx_seeds, _mutate_idx, ("penstroke.data.idx",)),
-    "run": Target(_run, _run_seeds, _mutate_json, ("penstroke.runs", "penstroke.recipes", "penstroke.untrusted")),
-    "model": Target(_model, _model_seeds, _mutate_model, ("penstroke.models.files", "penstroke.models.description")),
+    "run": Target(
+        _run,
+        _run_seeds,
+        _mutate_json,
+        (
+            "penstroke.runs.run",
+            "penstroke.runs.record",
+            "penstroke.recipes.fields",
+            "penstroke.recipes.recipe",
+            "penstroke.storage.untrusted",
+        ),
+    ),
+    "model": Target(
+        _model,
+        _model_seeds,
+        _mutate_model,
+        ("penstroke.models.files", "penstroke.models.description", "penstroke.models.modules"),
+    ),
 }

@@ -1,4 +1,4 @@
-"""What Python does while a block runs, by its audit events, and what of it must not be."""
+"""Python's audit events while a block runs, and those that must not occur."""
 
 import os
 import sys
@@ -23,9 +23,9 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 
 @contextmanager
 def watched() -> Iterator[list[Event]]:
-    """Record every audit event of the block into the list that is yielded."""
+    """Record every audit event of the block in the list that is yielded."""
     if not _hooked:
-        sys.addaudithook(_hook)  # for good: hooks cannot be taken off
+        sys.addaudithook(_hook)  # permanent: an audit hook cannot be removed
         _hooked.append(True)
     events: list[Event] = []
     _recording.append(events)
@@ -36,7 +36,7 @@ def watched() -> Iterator[list[Event]]:
 
 
 def breaches(events: list[Event], folder: Path) -> list[str]:
-    """Return what was executed, imported, connected or changed, and every file opened that is not in ``folder``."""
+    """Return what was executed, imported, connected or changed, and each file opened outside ``folder``."""
     inside = os.path.realpath(folder)
     found = []
     for event, arguments in events:

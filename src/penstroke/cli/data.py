@@ -1,149 +1,114 @@
-"""``penstroke data list|fetch|info|import``: datasets."""
+"""``penstroke data list|fetch|info|import``: datasets. Runs without torch."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional
+from cyclopts import App, Parameter
 
-from penstroke.cli.output import say, say_json, table, warn
-from penstroke.cli.parsing import parse
-from penstroke.errors import UsageError, nearest
+from penstroke.cli.options import ARGUMENTS, OPTIONS, Json
+from penstroke.cli.output import Result, escape_control, table, warn
 
+app = App(
+    name="data",
+    usage="penstroke data COMMAND [OPTIONS]",
+    group_arguments=ARGUMENTS,
+    group_parameters=OPTIONS,
+)
 
-@dataclass(frozen=True, kw_only=True)
-class ListOptions:
-    """List the datasets that Penstroke knows, and which of them are at hand."""
-
-    json: bool = False
-    """Print the result as JSON."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FetchOptions:
-    """Get a dataset, check it, and keep it."""
-
-    name: Annotated[str, Positional]
-    """Which; see `penstroke data list`."""
-    json: bool = False
-    """Print the result as JSON."""
+Name = Annotated[str, Parameter(name="name", help="Name of the dataset; see `penstroke data list`.")]
 
 
-@dataclass(frozen=True, kw_only=True)
-class InfoOptions:
-    """Describe a dataset: classes, counts, statistics, licence, citation."""
-
-    data: Annotated[str, Positional] = "auto"
-    """auto, a dataset's name, or a folder."""
-    json: bool = False
-    """Print the result as JSON."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportOptions:
-    """Check files of a dataset that you have, and keep a copy where Penstroke looks for them."""
-
-    name: Annotated[str, Positional]
-    """Which dataset; see `penstroke data list`."""
-    folder: Annotated[Path, Positional]
-    """The folder that holds its files, under the names that their publisher gave them."""
-    json: bool = False
-    """Print the result as JSON."""
-
-
-_OVERVIEW = """usage: penstroke data list|fetch|info|import [options]
-
-  penstroke data list                 the datasets that are known by name, and which of them are at hand
-  penstroke data fetch NAME           get one, check it, and keep it
-  penstroke data info NAME or FOLDER  classes, counts, statistics, licence and citation
-  penstroke data import NAME FOLDER   keep a checked copy of files that you have
-
-mnist5k, a sample of 5,000 real digits, comes with the program."""
-
-
-def run(words: Sequence[str]) -> int:
-    """Do one of the four."""
-    actions = {"list": _list, "fetch": _fetch, "info": _info, "import": _import}
-    if not words or words[0] in ("-h", "--help"):
-        say(_OVERVIEW)
-        return 0 if words else UsageError.exit_code
-    if words[0] not in actions:
-        raise UsageError(f"`penstroke data` cannot {words[0]!r}.", nearest(words[0], actions))
-    return actions[words[0]](words[1:])
-
-
-def _list(words: Sequence[str]) -> int:
-    options = parse(ListOptions, "data list [options]", words)
+@app.command(name="list", usage="penstroke data list [OPTIONS]", help="List the datasets.")
+def list_datasets(*, json: Json = False) -> Result:  # noqa: ARG001 - read by `app.run`
+    """Return the datasets that have a name, and whether their files are cached."""
     from penstroke.data.catalog import CARDS
-    from penstroke.data.fetch import present
+    from penstroke.data.fetch import cached
 
     rows = [
         {
-            "name": known.name,
-            "title": known.title,
-            "classes": len(known.classes),
-            "at_hand": all(present(known, file.name) for file in known.files),
-            "licence": known.licence,
+            "name": card.name,
+            "title": card.title,
+            "classes": len(card.classes),
+            "cached": all(cached(card, file.name) for file in card.files),
+            "licence": card.licence,
         }
-        for known in CARDS.values()
+        for card in CARDS.values()
     ]
-    if options.json:
-        say_json(rows)
-        return 0
     cells = [
-        [str(row["name"]), "yes" if row["at_hand"] else "no", str(row["classes"]), str(row["title"])] for row in rows
+        [str(row["name"]), "yes" if row["cached"] else "no", str(row["classes"]), str(row["title"])] for row in rows
     ]
-    say(table(["name", "at hand", "classes", "title"], cells))
-    return 0
+    return Result(rows, table(["name", "cached", "classes", "title"], cells))
 
 
-def _fetch(words: Sequence[str]) -> int:
-    options = parse(FetchOptions, "data fetch NAME [options]", words)
+@app.command(name="fetch", usage="penstroke data fetch NAME [OPTIONS]", help="Download a dataset and verify it.")
+def fetch(name: Name, /, *, json: Json = False) -> Result:  # noqa: ARG001 - read by `app.run`
+    """Download the files of a dataset that are not cached yet, and return their paths."""
     from penstroke.cli.progress import Downloads
     from penstroke.data import card
-    from penstroke.data.fetch import obtain
+    from penstroke.data.fetch import ensure
 
-    return _say_paths(obtain(card(options.name), progress=Downloads()), options.json, "nothing to fetch: it is bundled")
-
-
-def _import(words: Sequence[str]) -> int:
-    options = parse(ImportOptions, "data import NAME FOLDER [options]", words)
-    from penstroke.data import card
-    from penstroke.data.fetch import bring
-
-    return _say_paths(bring(card(options.name), options.folder), options.json, "nothing to import: it is bundled")
+    return _paths(ensure(card(name), progress=Downloads()), "nothing to download: the dataset is bundled")
 
 
-def _say_paths(paths: dict[str, Path], as_json: bool, when_none: str) -> int:
-    if as_json:
-        say_json({name: str(path) for name, path in paths.items()})
-        return 0
-    for path in paths.values():
-        say(f"checked: {path}")
-    if not paths:
-        say(when_none)
-    return 0
-
-
-def _info(words: Sequence[str]) -> int:
-    options = parse(InfoOptions, "data info [NAME or FOLDER] [options]", words)
+@app.command(
+    name="info",
+    usage="penstroke data info [DATA] [OPTIONS]",
+    help="Describe a dataset: classes, counts, statistics, licence.",
+)
+def info(
+    data: Annotated[str, Parameter(name="data", help="auto, the name of a dataset, or a folder.")] = "auto",
+    /,
+    *,
+    json: Json = False,  # noqa: ARG001 - read by `app.run`
+) -> Result:
+    """Return classes, counts, statistics, licence and citation of a dataset."""
     from penstroke.cli.progress import Downloads
     from penstroke.data import load
     from penstroke.data.sources import describe
 
-    found = describe(load(options.data, progress=Downloads()))
-    if options.json:
-        say_json(found)
-        return 0
-    for note in found["notes"]:
+    description = describe(load(data, progress=Downloads()))
+    for note in description["notes"]:
         warn(note)
-    shape = "x".join(str(side) for side in found["image_shape"])
-    say(f"{found['name']}: {found['title']}")
-    say(f"{found['train']['images']} training images of {shape} (channels x height x width)")
-    say(f"pixel mean {found['mean']:.4f}, deviation {found['std']:.4f}, in 0..1, over the training images")
-    say(f"licence: {found['licence']}")
-    if found["homepage"]:
-        say(f"home: {found['homepage']}")
-    say(table(["class", "training images"], [[k, str(n)] for k, n in found["train"]["per_class"].items()]))
-    return 0
+    train, test = description["train"], description["test"]
+    shape = "x".join(str(side) for side in description["image_shape"])
+    lines = [
+        f"{description['name']}: {description['title']}",
+        f"{train['images']} training and {test['images']} test images of {shape} (channels x height x width)",
+        f"pixel mean {_numbers(description['mean'])}, standard deviation {_numbers(description['std'])} "
+        "(pixels scaled to 0..1, training images)",
+        f"licence: {description['licence']}",
+        *([f"homepage: {description['homepage']}"] if description["homepage"] else []),
+    ]
+    rows = [[label, str(count), str(test["per_class"][label])] for label, count in train["per_class"].items()]
+    text = "\n".join([*lines, table(["class", "training images", "test images"], rows)])
+    return Result(description, escape_control(text))
+
+
+@app.command(
+    name="import",
+    usage="penstroke data import NAME FOLDER [OPTIONS]",
+    help="Verify files of a dataset that you have, and copy them to the cache.",
+)
+def import_files(
+    name: Name,
+    folder: Annotated[Path, Parameter(name="folder", help="Folder with the files, under their original names.")],
+    /,
+    *,
+    json: Json = False,  # noqa: ARG001 - read by `app.run`
+) -> Result:
+    """Copy the files of a dataset from a folder to the cache, and return their paths."""
+    from penstroke.data import card
+    from penstroke.data import fetch as downloads
+
+    return _paths(downloads.import_files(card(name), folder), "nothing to import: the dataset is bundled")
+
+
+def _paths(paths: dict[str, Path], none: str) -> Result:
+    """Return the result for verified files, or the text ``none`` if there are none."""
+    lines = [f"verified: {path}" for path in paths.values()]
+    return Result({name: str(path) for name, path in paths.items()}, "\n".join(lines) or none)
+
+
+def _numbers(value: float | list[float]) -> str:
+    """Return a statistic as text: one number for grey images, one per channel for colour images."""
+    return ", ".join(f"{part:.4f}" for part in (value if isinstance(value, list) else [value]))

@@ -1,79 +1,101 @@
-"""How the command line speaks: results on stdout, progress and warnings on stderr, JSON when asked."""
+"""The output of the command line: results on stdout, progress and warnings on stderr."""
 
 import json
 import os
 import sys
 import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from penstroke.errors import PenstrokeError
 
 
+@dataclass(frozen=True)
+class Result:
+    """The result of a command.
+
+    Args:
+        value: what ``--json`` prints.
+        text: what is printed otherwise.
+        exit_code: the exit code of the command.
+        errors: errors of single items, for stderr; ``value`` also contains them.
+    """
+
+    value: Any
+    text: str = ""
+    exit_code: int = 0
+    errors: Sequence[PenstrokeError] = ()
+
+
+def print_result(result: Result, *, as_json: bool) -> None:
+    """Print the result of a command as one JSON value or as text."""
+    if as_json:
+        print_json(result.value)
+        return
+    for error in result.errors:
+        print_error(error, as_json=False)
+    if result.text:
+        say(result.text)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on stdout."""
+    say(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def say(text: str) -> None:
+    """Print a line of the result on stdout."""
+    emit(text, sys.stdout)
+
+
+def warn(text: str) -> None:
+    """Print a note on stderr."""
+    emit(f"note: {escape_control(text)}", sys.stderr)
+
+
 def emit(text: str, stream: TextIO) -> None:
-    """Print a line; where the reader, such as `head`, has gone, it and all that follow go nowhere, and work goes on."""
+    """Print a line. If the reader, such as ``head``, has closed the pipe, discard this line and all later ones."""
     try:
         print(text, file=stream, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def say(text: str) -> None:
-    """Print a line of the result."""
-    emit(text, sys.stdout)
-
-
-def say_json(value: Any) -> None:
-    """Print the result as one JSON value."""
-    say(json.dumps(value, ensure_ascii=False, allow_nan=False))
-
-
-def warn(text: str) -> None:
-    """Say something aloud that is no result."""
-    emit(f"note: {text}", sys.stderr)
-
-
-def as_fault(fault: PenstrokeError) -> dict[str, str]:
-    """Return an error as JSON values."""
-    return {"kind": fault.kind, "message": fault.message, "remedy": fault.remedy}
-
-
-def print_error(fault: PenstrokeError, as_json: bool) -> None:
-    """Print an error: what is wrong, and on a second line what to do about it."""
+def print_error(error: PenstrokeError, *, as_json: bool) -> None:
+    """Print an error: the message, and the remedy on a second line."""
     if as_json:
-        say_json({"error": as_fault(fault)})
+        print_json({"error": error.to_json()})
         return
-    emit(f"penstroke: {harmless(fault.message)}", sys.stderr)
-    if fault.remedy:
-        emit(f"  {harmless(fault.remedy)}", sys.stderr)
+    emit(f"penstroke: {escape_control(error.message)}", sys.stderr)
+    if error.remedy:
+        emit(f"  {escape_control(error.remedy)}", sys.stderr)
 
 
-def harmless(text: str) -> str:
-    """Return ``text`` with what would steer a terminal spelt out: it may come from a file or a server."""
+def print_bug(error: Exception, *, as_json: bool) -> None:
+    """Print an unexpected exception with its traceback, which a bug report needs."""
+    if as_json:
+        remedy = "This is a bug in Penstroke. Please report it with the command that you ran."
+        print_json({"error": {"kind": "bug", "message": f"{type(error).__name__}: {error}", "remedy": remedy}})
+    traceback.print_exception(error)
+    emit("penstroke: this is a bug in Penstroke. Please report it with the lines above.", sys.stderr)
+
+
+def escape_control(text: str) -> str:
+    """Return ``text`` with control characters escaped; text from files and servers can contain them."""
     return "".join(letter if letter.isprintable() or letter == "\n" else f"\\x{ord(letter):02x}" for letter in text)
 
 
-def print_bug(fault: Exception, as_json: bool) -> None:
-    """Print an unforeseen error, with all that is needed to report it."""
-    if as_json:
-        remedy = "This is a bug of Penstroke: please report it with the command that you ran."
-        say_json({"error": {"kind": "bug", "message": f"{type(fault).__name__}: {fault}", "remedy": remedy}})
-    traceback.print_exception(fault)
-    emit("penstroke: this is a bug of Penstroke; please report it with the lines above.", sys.stderr)
-
-
 def percent(share: float) -> str:
-    """Return a share of 0..1 as per cent."""
+    """Return a fraction, 0..1, as a percentage."""
     return f"{100 * share:.2f} %"
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """Return rows as aligned text: the first column to the left, the others to the right."""
-    lines = [header, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as aligned text; columns of numbers are right-aligned, others left-aligned."""
+    columns = []
+    for name, *cells in zip(header, *rows, strict=True):
+        width = max(map(len, (name, *cells)))
+        justify = str.rjust if cells and all(cell[:1].isdigit() for cell in cells) else str.ljust
+        columns.append([justify(cell, width) for cell in (name, *cells)])
+    return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))

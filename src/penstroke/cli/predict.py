@@ -1,125 +1,85 @@
-"""``penstroke predict [RUN] PICTURE...``: say what pictures of your own show."""
+"""``penstroke predict [RUN] PICTURE...``: classify pictures that show one symbol each."""
 
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import Positional
+from cyclopts import Parameter
 
-from penstroke import runs
-from penstroke.cli.chosen import (
-    open_classifier,
-    pictures_folder,
-    pixel_limit,
-    split_run,
-    stages_name,
-    warn_of_unfinished,
-)
-from penstroke.cli.output import as_fault, harmless, percent, print_error, say, say_json, warn
-from penstroke.cli.parsing import parse
-from penstroke.cli.workers import prepared
-from penstroke.errors import DataError
-from penstroke.inference import Reading
-from penstroke.models.description import read_description
+from penstroke.cli.options import MEGAPIXEL, Device, Json, Megapixels, PictureArgument, RunArgument
+from penstroke.cli.output import Result, escape_control, percent, warn
+from penstroke.cli.shared import open_classifier, pictures_folder, split_run, stages_name
+from penstroke.errors import DataError, EmptyPicture
 
 if TYPE_CHECKING:
-    from numpy import ndarray
+    from penstroke.inference import Classifier, Prediction
 
-    from penstroke.inference import Classifier
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictOptions:
-    """Say what each PICTURE (PNG, JPEG, BMP, GIF or WebP; any size, dark on bright or bright on dark) shows."""
-
-    pictures: Annotated[tuple[Path, ...], Positional] = ()
-    """Picture files; before them, optionally, a run folder or model file (default: the latest run)."""
-    explain_picture: bool = False
-    """Also draw how each picture was prepared, stage by stage, as a PNG among the run's pictures."""
-    megapixels: int = 50
-    """The most that a picture may have; more are refused before they are decoded."""
-    device: str = "cpu"
-    """auto, cpu, cuda, mps or xpu."""
-    json: bool = False
-    """Print the result as JSON."""
+Explain = Annotated[
+    bool,
+    Parameter(
+        name="--explain-picture",
+        help="Also draw the preparation of each picture as a PNG.",
+        negative="",
+        show_default=False,
+    ),
+]
 
 
-def run(words: Sequence[str]) -> int:
-    """Answer for all pictures that can be read; name those that cannot, and exit with 3 then."""
-    options = parse(PredictOptions, "predict [RUN] PICTURE... [options]", words)
-    place, pictures = split_run(options.pictures, "predict")
-    pixels = pixel_limit(options.megapixels)
-    model = runs.model_file(place)
-    warn_of_unfinished(model.parent)
-    description = read_description(model)
-    # Processes prepare the pictures, side by side, while this one imports torch.
-    with prepared(pictures, description.picture_rule, description.image_shape, pixels) as waiting:
-        classifier, _ = open_classifier(model, options.device)
-        answers = _ask(classifier, [result() for result in waiting])
-    faults = [found for found in answers if isinstance(found, DataError)]
-    if len(pictures) == 1 and faults:
-        raise faults[0]
-    if options.json:
-        say_json([_as_json(path, found) for path, found in zip(pictures, answers, strict=True)])
-    else:
-        for path, found in zip(pictures, answers, strict=True):
-            if isinstance(found, DataError):
-                print_error(found, as_json=False)
-            else:
-                say(f"{harmless(str(path))}: {_in_words(found)}")
-    if options.explain_picture:
-        _explain(
-            pictures, model, description.picture_rule, description.image_shape[1], say if not options.json else warn
-        )
-    return DataError.exit_code if faults else 0
+def predict(
+    run: RunArgument = None,
+    /,
+    *pictures: PictureArgument,
+    explain_picture: Explain = False,
+    megapixels: Megapixels = 50,
+    device: Device = "cpu",
+    json: Json = False,
+) -> Result:
+    """Return the prediction for each picture; for an unreadable picture, its result is an error.
+
+    Raises:
+        DataError: the only picture is not readable.
+    """
+    model, paths = split_run(run, pictures, "predict")
+    classifier, place = open_classifier(model, device)
+    max_pixels = MEGAPIXEL * megapixels
+    predictions = classifier.predict(list(paths), max_pixels=max_pixels)
+    errors = [prediction.error for prediction in predictions if prediction.error]
+    if len(paths) == 1 and errors:
+        raise errors[0]
+    results = list(zip(paths, predictions, strict=True))
+    readable = [(path, prediction) for path, prediction in results if not prediction.error]
+    lines = [f"{path}: {_text(prediction)}" for path, prediction in readable]
+    if explain_picture:
+        drawn = _draw_stages([path for path, _ in readable], classifier, pictures_folder(place), max_pixels)
+        if json:
+            for path in drawn:
+                warn(f"stages: {path}")
+        lines += [f"stages: {path}" for path in drawn]
+    value = [_row(path, place, prediction) for path, prediction in results]
+    return Result(value, escape_control("\n".join(lines)), DataError.exit_code if errors else 0, errors)
 
 
-def _explain(pictures: Sequence[Path], model: Path, rule: str, size: int, tell: Callable[[str], None]) -> None:
-    """Draw the stages of each picture's preparation, and name the files; what cannot be read was said already."""
-    from penstroke.insight.views import draw_preparation
+def _row(path: Path, run: Path, prediction: "Prediction") -> dict[str, Any]:
+    return {"file": str(path), "run": str(run)} | prediction.to_json()
 
-    folder = pictures_folder(model.parent if model.name == runs.MODEL else model)
+
+def _text(prediction: "Prediction") -> str:
+    if prediction.abstained:
+        return f"no prediction ({prediction.reason})"
+    (_, best), *others = prediction.ranking
+    then = ", ".join(f"{label}: {percent(probability)}" for label, probability in others[:2])
+    return f"{prediction.label} (probability {percent(best)}, then {then})"
+
+
+def _draw_stages(pictures: Sequence[Path], classifier: "Classifier", folder: Path, max_pixels: int) -> list[Path]:
+    """Draw the preparation of each picture, and return the PNG files; pictures without a symbol have none."""
+    from penstroke.report.views import draw_preparation
+
+    model = classifier.description
+    drawn = []
     for path in pictures:
-        with contextlib.suppress(DataError):
-            tell(f"stages: {draw_preparation(path, folder / stages_name(path), rule, size)}")
-
-
-def _ask(classifier: "Classifier", images: Sequence["ndarray | DataError"]) -> list[Reading | DataError]:
-    """Return an answer for each image, all asked at once, and each fault as it is; an empty page is no fault."""
-    import numpy as np
-
-    from penstroke.pictures import EmptyPicture
-
-    known = [image for image in images if not isinstance(image, DataError)]
-    readings = iter(classifier.readings(np.stack(known)) if known else [])
-    answers: list[Reading | DataError] = []
-    for image in images:
-        if isinstance(image, EmptyPicture):
-            answers.append(Reading((), classifier.description.classes, image.message))
-        else:
-            answers.append(image if isinstance(image, DataError) else next(readings))
-    return answers
-
-
-def _in_words(found: Reading) -> str:
-    if found.abstained:
-        return f"no answer ({found.reason})"
-    (_, share), *others = found.ranking
-    then = ", ".join(f"{label} {percent(rest)}" for label, rest in others[:2])
-    return f"{found.label} (probability {percent(share)}; then {then})"
-
-
-def _as_json(path: Path, found: Reading | DataError) -> dict[str, Any]:
-    if isinstance(found, DataError):
-        nothing: dict[str, Any] = {"label": None, "probability": None, "probabilities": [], "abstained": True}
-        return {"file": str(path)} | nothing | {"error": as_fault(found)}
-    return {
-        "file": str(path),
-        "label": found.label,
-        "probability": found.probability,
-        "probabilities": list(found.probabilities),
-        "abstained": found.abstained,
-        "reason": found.reason,
-    }
+        with contextlib.suppress(EmptyPicture):
+            png = folder / stages_name(path)
+            drawn.append(draw_preparation(path, png, model.preprocessing, model.image_shape, max_pixels))
+    return drawn

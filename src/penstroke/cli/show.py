@@ -1,107 +1,205 @@
-"""``penstroke show [RUN]``: test images with prediction and truth."""
+"""``penstroke show [RUN] [PICTURE]``: test images with predictions, the preparation of a picture, or curves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import Positional
+from cyclopts import Parameter
 
-from penstroke.cli.chosen import open_classifier, open_data, pictures_folder, stages_name
-from penstroke.cli.output import say, say_json
-from penstroke.cli.parsing import parse
-from penstroke.errors import UsageError
+from penstroke.cli.options import Data, Json, RunArgument, integer_from
+from penstroke.cli.output import Result, escape_control
+from penstroke.cli.shared import choose_run, is_run_argument, open_classifier, open_data, pictures_folder, stages_name
+from penstroke.errors import RunError, UsageError, require_extra
+
+if TYPE_CHECKING:
+    from penstroke.data import Split
+    from penstroke.inference import Classifier
+    from penstroke.report.plots import Sample
+
+Picture = Annotated[Path | None, Parameter(name="picture", help="Picture file; draw its preparation.")]
+Index = Annotated[
+    int | None,
+    Parameter(
+        name="--index",
+        help="Index of the test image, or of the first one.",
+        metavar="INT",
+        converter=integer_from(0),
+        show_default="0",
+    ),
+]
+Count = Annotated[
+    int | None,
+    Parameter(
+        name="--count",
+        help="Number of test images, drawn as a grid.",
+        metavar="INT",
+        converter=integer_from(1, 400),
+        show_default="1",
+    ),
+]
+Wrong = Annotated[
+    bool,
+    Parameter(
+        name="--wrong",
+        help="Only images that the model classifies wrongly; --index counts among them.",
+        negative="",
+        show_default=False,
+    ),
+]
+Curves = Annotated[
+    bool,
+    Parameter(
+        name="--curves",
+        help="Draw loss and accuracy of the training instead of test images.",
+        negative="",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path | None,
+    Parameter(name="--out", help="PNG file to write.", metavar="FILE", show_default="one in RUN/pictures"),
+]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShowOptions:
-    """Draw test images with prediction, probabilities and truth, as a PNG and in the terminal.
+def show(
+    run: RunArgument = None,
+    picture: Picture = None,
+    /,
+    *,
+    index: Index = None,
+    count: Count = None,
+    wrong: Wrong = False,
+    curves: Curves = False,
+    data: Data = None,
+    out: Out = None,
+    json: Json = False,  # noqa: ARG001 - read by `app.run`
+) -> Result:
+    """Draw test images, the preparation of a picture or the curves of a training run, and return the PNG file.
 
-    Given a picture file in place of RUN, draw how it is prepared for a network, stage by stage.
+    Raises:
+        UsageError: an option is out of range, or does not apply to a picture or to ``--curves``.
+        RunError: there are no metrics to draw curves from.
     """
-
-    run: Annotated[Path | None, Positional] = None
-    """Run folder or model file; by default the latest run."""
-    index: int = 0
-    """Which test image; with --count the first of them."""
-    count: int = 1
-    """How many images, drawn as a grid."""
-    wrong: bool = False
-    """Only images that the model gets wrong; --index then counts among those."""
-    data: str | None = None
-    """auto, a dataset's name, or a folder; by default the data that the model was trained on."""
-    out: Path | None = None
-    """The PNG file to write; by default one in the run's pictures, or here for a lone model file."""
-    json: bool = False
-    """Print the result as JSON."""
+    if out and out.suffix.lower() != ".png":
+        raise UsageError(f"--out is {out}: it must end in .png.")
+    for_images = {"--index": index is not None, "--count": count is not None, "--wrong": wrong, "--data": bool(data)}
+    options = [option for option, given in for_images.items() if given]
+    if curves:
+        _reject(options, "--curves")
+        return _show_curves(run, picture, out)
+    if run and picture is None and not is_run_argument(run):
+        run, picture = None, run
+    if picture is not None:
+        _reject(options, f"the picture {picture}")
+        return _show_preparation(run, picture, out)
+    return _show_images(run, index, count or 1, wrong, data, out)
 
 
-def run(words: Sequence[str]) -> int:
-    """Draw, name the file, and show the picture in characters when it is one."""
-    options = parse(ShowOptions, "show [RUN or PICTURE] [options]", words)
-    if not 1 <= options.count <= 400:
-        raise UsageError(f"--count is {options.count}, and must be from 1 to 400.")
-    if options.out and options.out.suffix.lower() != ".png":
-        raise UsageError(f"--out is {options.out}, and must end in .png.")
+def _reject(options: Sequence[str], shown: str) -> None:
+    """Reject options that select test images if something else is drawn.
 
-    if options.run and options.run.is_file() and options.run.suffix != ".safetensors":
-        return _show_preparation(options.run, options)
+    Raises:
+        UsageError: there is such an option.
+    """
+    if options:
+        verb = "applies" if len(options) == 1 else "apply"
+        names = " and ".join(options)
+        raise UsageError(f"{names} {verb} only to test images, not to {shown}.", f"Omit {names}.")
 
-    from penstroke.insight.terminal import draw
-    from penstroke.insight.views import draw_samples
 
-    classifier, place = open_classifier(options.run)
-    split = open_data(classifier, options.data).test
-    indices: Sequence[int] = range(len(split))
-    if options.wrong:
-        from penstroke.evaluation import evaluate
+def _show_images(
+    run: Path | None, index: int | None, count: int, wrong: bool, data: str | None, out: Path | None
+) -> Result:
+    """Draw test images with their predictions."""
+    require_extra("train", "torch")
 
-        indices = evaluate(classifier.log_probabilities, split).mistakes.tolist()
-    kind = "wrongly answered test images" if options.wrong else "test images"
-    if not 0 <= options.index < len(indices):
+    from penstroke import runtime
+    from penstroke.report.terminal import draw
+    from penstroke.report.views import draw_samples
+
+    runtime.configure()
+    classifier, place = open_classifier(run)
+    split = open_data(classifier, data).test
+    indices: Sequence[int] = _mistakes(classifier, split) if wrong else range(len(split))
+    if not indices and index is None:
+        text = f"no mistakes: all {len(split)} test images are classified correctly"
+        return Result({"run": str(place), "picture": None, "samples": []}, text)
+    chosen = _select(indices, index or 0, count, wrong)
+    folder = out.parent if out else pictures_folder(place)
+    name = out.stem if out else ("wrong" if wrong else "sample") + ("" if len(chosen) == 1 else "s")
+    drawn, samples = draw_samples(classifier, split, chosen, folder, name)
+    lines = [draw(samples[0].image)] if len(samples) == 1 else []
+    lines += [*map(_text, samples), f"picture: {drawn}"]
+    rows = [_row(sample) for sample in samples]
+    value = {"run": str(place), "picture": str(drawn), "samples": rows}
+    return Result(value, escape_control("\n".join(lines)))
+
+
+def _mistakes(classifier: "Classifier", split: "Split") -> list[int]:
+    """Return the indices of the wrongly classified images."""
+    from penstroke.evaluation import evaluate
+
+    mistakes: list[int] = evaluate(classifier.log_probs, split).mistakes.tolist()
+    return mistakes
+
+
+def _select(indices: Sequence[int], index: int, count: int, wrong: bool) -> list[int]:
+    """Return ``count`` of the indices of test images, from position ``index`` on.
+
+    Raises:
+        UsageError: ``index`` is larger than the number of images.
+    """
+    if index >= len(indices):
+        kind = "wrongly classified test images" if wrong else "test images"
         raise UsageError(
-            f"--index is {options.index}, and there are {len(indices)} {kind}.",
-            f"Take one from 0 to {len(indices) - 1}." if indices else "The model gets all of them right.",
+            f"--index is {index}: there are {len(indices)} {kind}.",
+            f"Use an index from 0 to {len(indices) - 1}." if indices else "The model classifies all of them correctly.",
         )
-    chosen = list(indices[options.index : options.index + options.count])
-    folder = pictures_folder(place)
-    name = ("wrong" if options.wrong else "sample") + ("" if len(chosen) == 1 else "s")
-    if options.out:
-        folder, name = options.out.parent, options.out.stem
-    picture, samples = draw_samples(classifier, split, chosen, folder, name)
-    if options.json:
-        rows = [
-            {"index": s.index, "prediction": s.predicted, "truth": s.truth, "probability": s.probability}
-            for s in samples
-        ]
-        say_json({"run": str(place), "picture": str(picture), "samples": rows})
-        return 0
-    if len(samples) == 1:
-        say(draw(samples[0].image))
-    for sample in samples:
-        say(
-            f"test image {sample.index}: prediction {sample.predicted} "
-            f"(probability {sample.probability:.4f}), truth {sample.truth}"
-        )
-    say(f"picture: {picture}")
-    return 0
+    return list(indices[index : index + count])
 
 
-def _show_preparation(picture: Path, options: ShowOptions) -> int:
-    """Draw the stages of a picture's preparation, as the latest run's model asks for it, or else for digits."""
+def _row(sample: "Sample") -> dict[str, Any]:
+    prediction = sample.prediction
+    values = {"index": sample.index, "prediction": prediction.label, "truth": sample.truth}
+    return values | {"probability": prediction.probability, "abstained": prediction.abstained}
+
+
+def _text(sample: "Sample") -> str:
+    prediction = sample.prediction
+    label = f"no prediction ({prediction.reason})" if prediction.abstained else f"prediction {prediction.label}"
+    probability = "" if prediction.abstained else f" (probability {prediction.probability:.4f})"
+    return f"test image {sample.index}: {label}{probability}, truth {sample.truth}"
+
+
+def _show_preparation(run: Path | None, picture: Path, out: Path | None) -> Result:
+    """Draw the stages of a picture's preparation for the model of a run, or for digits without a run."""
     from penstroke import runs
-    from penstroke.errors import RunError
-    from penstroke.insight.views import draw_preparation
-    from penstroke.models.description import read_description
+    from penstroke.models.files import read_description
+    from penstroke.report.views import draw_preparation
 
+    chosen = None
     try:
-        found = read_description(runs.latest().model_path)
-        rule, size = found.picture_rule, found.image_shape[1]
+        chosen = choose_run(run)
+        description = read_description(runs.model_file(chosen))
+        preprocessing, image_shape = description.preprocessing, description.image_shape
     except RunError:
-        rule, size = "digit", 28
-    drawn = draw_preparation(picture, options.out or Path(stages_name(picture)), rule, size)
-    if options.json:
-        say_json({"file": str(picture), "picture": str(drawn)})
-    else:
-        say(f"picture: {drawn}")
-    return 0
+        if run:
+            raise
+        preprocessing, image_shape = "digit", (1, 28, 28)
+    drawn = draw_preparation(picture, out or Path(stages_name(picture)), preprocessing, image_shape)
+    value = {"file": str(picture), "run": str(chosen) if chosen else None, "picture": str(drawn)}
+    return Result(value, escape_control(f"picture: {drawn}"))
+
+
+def _show_curves(run: Path | None, picture: Path | None, out: Path | None) -> Result:
+    """Draw loss and accuracy of a run's training."""
+    if picture is not None:
+        raise UsageError(f"--curves does not apply to the picture {picture}.", "Omit the picture or --curves.")
+    require_extra("train", "matplotlib")
+
+    from penstroke import runs
+    from penstroke.report.views import draw_curves
+
+    chosen = runs.open_run(choose_run(run))
+    drawn = draw_curves(chosen, out)
+    return Result({"run": str(chosen.path), "picture": str(drawn)}, escape_control(f"picture: {drawn}"))

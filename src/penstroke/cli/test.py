@@ -1,56 +1,71 @@
-"""``penstroke test [RUN]``: what a model gets right and wrong on a test set."""
+"""``penstroke test [RUN]``: measure a model on a test set."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from tyro.conf import Positional
+from penstroke.cli.options import Data, Device, Json, RunArgument, Threads
+from penstroke.cli.output import Result, escape_control, percent, table, warn
+from penstroke.cli.shared import open_classifier, open_data, warn_if_too_many_threads
+from penstroke.errors import StorageError, require_extra
 
-from penstroke.cli.chosen import open_classifier, open_data
-from penstroke.cli.output import percent, say, say_json, table
-from penstroke.cli.parsing import parse
-
-
-@dataclass(frozen=True, kw_only=True)
-class TestOptions:
-    """Measure loss and accuracy of RUN (a run folder or model file; default: the latest run) on test images."""
-
-    run: Annotated[Path | None, Positional] = None
-    """Run folder or model file."""
-    data: str | None = None
-    """auto, a dataset's name, or a folder; by default the data that the model was trained on."""
-    device: str = "auto"
-    """auto, cpu, cuda, mps or xpu."""
-    threads: int | None = None
-    """Threads for the processor's work; one for each core when not given."""
-    json: bool = False
-    """Print the result as JSON."""
+if TYPE_CHECKING:
+    from penstroke.data import Dataset
+    from penstroke.evaluation import Report
 
 
-def run(words: Sequence[str]) -> int:
-    """Measure, and print the figures."""
-    options = parse(TestOptions, "test [RUN] [options]", words)
+def run_test(
+    run: RunArgument = None,
+    /,
+    *,
+    data: Data = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Json = False,  # noqa: ARG001 - read by `app.run`
+) -> Result:
+    """Evaluate a model on test images, store the evaluation in its run, and return the metrics."""
+    require_extra("train", "torch")
 
     from penstroke import runtime
     from penstroke.evaluation import evaluate
 
-    runtime.prepare(options.threads)
-    classifier, place = open_classifier(options.run, options.device)
-    data = open_data(classifier, options.data)
-    report = evaluate(classifier.log_probabilities, data.test)
-    if options.json:
-        say_json({"run": str(place), "data": data.card.name} | report.to_json())
-        return 0
+    runtime.configure(threads)
+    warn_if_too_many_threads(threads, "test")
+    classifier, path = open_classifier(run, device)
+    dataset = open_data(classifier, data)
+    report = evaluate(classifier.log_probs, dataset.test, classifier.threshold)
+    _store(path, dataset, report)
+    value = {"run": str(path), "data": dataset.card.name} | report.to_json()
+    return Result(value, escape_control(_text(path, dataset.card.name, report)))
+
+
+def _text(path: Path, data: str, report: "Report") -> str:
     low, high = report.accuracy_ci95
-    found = report.score
-    say(
-        f"{place} on {data.card.name}: {found.correct}/{found.total} right ({percent(found.accuracy)}, "
-        f"95 % interval {percent(low)} to {percent(high)}), loss {found.loss:.4f}"
-    )
+    score = report.score
+    lines = [
+        f"{path} on {data}: {score.correct}/{score.total} correct ({percent(score.accuracy)}, "
+        f"95 % interval {percent(low)} to {percent(high)}), loss {score.loss:.4f}"
+    ]
+    if report.abstained:
+        lines.append(
+            f"the model abstains on {report.abstained} images ({percent(report.abstained / score.total)}); "
+            "the metrics use its most probable class there"
+        )
     rows = [
         [row.label, str(row.total), str(row.correct), percent(row.recall), percent(row.precision)]
         for row in report.per_class
     ]
-    say(table(["class", "images", "right", "recall", "precision"], rows))
-    return 0
+    return "\n".join([*lines, table(["class", "images", "correct", "recall", "precision"], rows)])
+
+
+def _store(path: Path, data: "Dataset", report: "Report") -> None:
+    """Store the evaluation in the run. For a model file, nothing is stored."""
+    from penstroke import runs
+    from penstroke.data import fingerprint
+
+    if not runs.is_run(path):
+        return
+    values = {"data": data.card.name, "fingerprint": fingerprint(data.test)} | report.to_json()
+    try:
+        runs.save_evaluation(runs.Run(path), data.card.name, report.log_probs, report.labels, values)
+    except StorageError as error:
+        warn(f"the evaluation is not stored in the run: {error.message}")

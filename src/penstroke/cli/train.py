@@ -1,129 +1,208 @@
-"""``penstroke train [RECIPE]``: train, measure, keep."""
+"""``penstroke train [RECIPE]``: train a recipe, or continue a run, and store everything in a run folder."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from penstroke import recipes
-from penstroke.cli import resuming
-from penstroke.cli.chosen import say_renamed
-from penstroke.cli.output import say, say_json, warn
-from penstroke.cli.parsing import parse
-from penstroke.recipes import Recipe
-from penstroke.runs import Run
+from penstroke.cli.options import DATA_HELP, Device, Json, Threads
+from penstroke.cli.output import Result, escape_control, warn
+from penstroke.cli.recipe_options import with_recipe_options
+from penstroke.cli.resuming import Conditions, check_unchanged, conditions_of
+from penstroke.cli.shared import RunFolder, warn_if_renamed, warn_if_too_many_threads
+from penstroke.errors import require_extra
+from penstroke.training.interval import CheckpointInterval
 
 if TYPE_CHECKING:
     from penstroke.data import Dataset
+    from penstroke.recipes import Recipe
+    from penstroke.runs import Run
     from penstroke.training import Fitted
 
+CURVES_FROM = 10.0
+"""Minimum duration, in seconds, of a training run whose curves are drawn automatically.
 
-@dataclass(frozen=True, kw_only=True)
-class TrainOptions:
-    """Train RECIPE and keep everything in a run folder. Each field of the recipe is an option, too.
+Importing matplotlib and drawing take 0.5 s, which is long compared with a training run of a few seconds.
+"""
 
-    RECIPE is book, the textbook's, when none is named; fast, the shortest way to 99 %; or sturdy, for use.
-    """
+RecipeName = Annotated[
+    str | None,
+    Parameter(
+        name="recipe",
+        help="book: the textbook's training; fast: 99 % on MNIST in one epoch; robust: for pictures of your own.",
+        choices=tuple(recipes.RECIPES),
+        show_choices=False,
+        show_default="book",
+    ),
+]
+TrainingData = Annotated[str | None, Parameter(name="--data", help=DATA_HELP, metavar="DATA", show_default="auto")]
+TrainingDevice = Annotated[Device | None, Parameter(show_default="auto")]
+Tune = Annotated[
+    bool | None,
+    Parameter(
+        name="--tune",
+        help="Configure memory and denormal numbers for speed; results do not change.",
+        show_default="yes",
+    ),
+]
+Config = Annotated[
+    Path | None,
+    Parameter(name="--config", help="TOML file with fields of a recipe; options override it.", metavar="FILE"),
+]
+Resume = Annotated[
+    Path | bool,
+    Parameter(
+        name="--resume",
+        help="Continue RUN, or the latest unfinished run, as if it had not stopped.",
+        metavar="[RUN]",
+        negative="",
+        show_default=False,
+    ),
+]
+CheckpointEvery = Annotated[
+    str | None,
+    Parameter(
+        name="--checkpoint-every",
+        help="Steps (500), seconds (30s), never, or auto (10 s or longer, at most 2 % of the time).",
+        metavar="WHEN",
+        show_default="auto",
+    ),
+]
 
-    recipe: Recipe
-    data: str = "auto"
-    """auto, a dataset's name, a folder with one folder for each class, or a folder with IDX files."""
-    device: str = "auto"
-    """auto, cpu, cuda, mps or xpu."""
-    threads: int | None = None
-    """Threads for the processor's work; one for each core when not given."""
-    tune: bool = True
-    """Leave memory allocator and denormals as found; by default they are set for speed, with the same results."""
-    out: Path | None = None
-    """Folder for the run; the next free name is taken if it exists."""
-    resume: str | None = None
-    """Go on with this run, or without a value the latest that is not finished, as if it had never stopped."""
-    checkpoint_every: str = "auto"
-    """Steps (500), seconds (30s), never, or auto: each 10 s, or less often, to take at most 2 % of the time."""
-    json: bool = False
-    """Print the result as JSON."""
+
+@with_recipe_options
+def train(
+    recipe: RecipeName = None,
+    /,
+    *,
+    data: TrainingData = None,
+    out: RunFolder = None,
+    config: Config = None,
+    resume: Resume = False,
+    checkpoint_every: CheckpointEvery = None,
+    device: TrainingDevice = None,
+    threads: Threads = None,
+    tune: Tune = None,
+    json: Json = False,
+    **fields: Any,
+) -> Result:
+    """Train a recipe in a new run, or continue a run, and return the measurements of its epochs."""
+    interval = CheckpointInterval.parse(checkpoint_every) if checkpoint_every else None
+    run = _run_to_resume(resume)
+    chosen = _recipe(recipe, config, fields, run)
+    conditions = (conditions_of(run) if run else Conditions()).changed(
+        data=data, device=device, threads=threads, tune=tune
+    )
+    if run is not None:
+        check_unchanged(run, chosen, recipe, data, out)
+        if run.finished:
+            return _nothing_to_resume(run)
+    return _train(run, chosen, conditions, interval, out, as_json=json)
 
 
-def run(words: Sequence[str]) -> int:
-    """Train, or go on with a run; print what was measured, and name the run."""
-    words = resuming.completed(words)
-    named = words[0] if words and not words[0].startswith("-") else None
-    old = resuming.wanted(words)
-    default = {"recipe": recipes.get(named or "book")} if old is None else resuming.as_before(old)
-    options = parse(TrainOptions, "train [RECIPE] [options]", words[1 if named else 0 :], TrainOptions(**default))
-    pace = resuming.pace(options.checkpoint_every)
-    if old is not None:
-        resuming.refuse_changes(old, options.recipe, options.data, named, options.out)
-        if old.finished:
-            return _say_finished(old, options)
+def _run_to_resume(resume: Path | bool) -> "Run | None":
+    """Return the run that ``--resume`` names, the latest unfinished one for True, None for False."""
+    if resume is False:
+        return None
+    from penstroke import runs
+
+    return runs.to_resume(None if resume is True else resume)
+
+
+def _recipe(name: str | None, config: Path | None, flat: dict[str, Any], run: "Run | None") -> "Recipe":
+    """Return the recipe of the run, of the TOML file, or of the given name, changed by the options."""
+    if config is not None:
+        recipe = recipes.Recipe.from_toml(config, recipes.get(name) if name else None)
+    elif run is not None:
+        recipe = run.recipe()
+    else:
+        recipe = recipes.get(name or "book")
+    return recipe.replace(**flat)
+
+
+def _train(
+    run: "Run | None",
+    recipe: "Recipe",
+    conditions: Conditions,
+    interval: CheckpointInterval | None,
+    out: Path | None,
+    *,
+    as_json: bool,
+) -> Result:
+    """Train and print progress; return the result."""
+    require_extra("train", "torch")
 
     from penstroke import runtime
-    from penstroke.cli.progress import Downloads, EpochPrinter, SignalStop, training_printer, warn_of_guessing
+    from penstroke.cli.callbacks import EpochPrinter, SignalStop, training_printer, warn_if_guessing
+    from penstroke.cli.progress import Downloads
     from penstroke.data import load
-    from penstroke.training.checkpoint import Pace
-    from penstroke.training.recorder import resume_run, train_run
+    from penstroke.training import resume_run, train_run
 
-    runtime.prepare(options.threads, tune=options.tune)
-    runtime.choose_device(options.device)  # a wrong one is said before the data is fetched
-    data = load(options.data, progress=Downloads())
+    runtime.configure(conditions.threads, tune=conditions.tune)
+    warn_if_too_many_threads(conditions.threads, "training")
+    device = str(runtime.choose_device(conditions.device))  # checked before the data is downloaded
+    data = load(conditions.data, progress=Downloads())
     for note in data.notes:
         warn(note)
     stop = SignalStop()
-    sinks = [training_printer(options.recipe.log_every), *([] if options.json else [EpochPrinter()]), stop]
+    callbacks = [training_printer(recipe.log_every), *([] if as_json else [EpochPrinter()]), stop]
     with stop.listening():
-        if old is None:
-            made, fitted = train_run(options.recipe, data, options.device, options.out, sinks, Pace(**pace))
+        if run is None:
+            interval = interval or CheckpointInterval()
+            run, fitted = train_run(recipe, data, device=device, out=out, callbacks=callbacks, interval=interval)
+            warn_if_renamed(out, run.path)
         else:
-            made, fitted = old, resume_run(old, data, options.device, sinks, Pace(**pace), warn)
-        say_renamed(options.out if old is None else None, made.path)
-        warn_of_guessing(fitted)
-        _say_result(made, fitted, data, options)
-    if not fitted.history.finished:
-        anew = ", from the beginning: it has no checkpoint" if "never" in pace else ""
-        warn(f"stopped; go on with `penstroke train --resume {made.path}`{anew}")
-        return stop.exit_code
-    return 0  # a signal that came after the last step stopped nothing
+            fitted = resume_run(run, data, device=device, callbacks=callbacks, interval=interval, report=warn)
+        warn_if_guessing(fitted)
+        text = _drawn(run, fitted, data, recipe)
+    if fitted.history.finished:  # a signal after the last step has no effect
+        return Result(_value(run), escape_control(text))
+    start = "" if run.checkpoints() else ", from the beginning: it has no checkpoint"
+    warn(f"stopped; continue with `penstroke train --resume {run.path}`{start}")
+    return Result(_value(run), escape_control(text), stop.exit_code)
 
 
-def _say_result(made: Run, fitted: "Fitted", data: "Dataset", options: TrainOptions) -> None:
-    """Print what was measured; draw the curves and a test image, unless the training was stopped and must end soon."""
-    result = made.read()
-    if fitted.history.finished:
-        from penstroke.insight.views import draw_curves
+def _drawn(run: "Run", fitted: "Fitted", data: "Dataset", recipe: "Recipe") -> str:
+    """Return the measurements as text; draw a test image and curves, unless the training was stopped.
 
-        draw_curves(made)
-    if options.json:
-        say_json(_as_json(made))
-        return
-    if fitted.history.finished and options.recipe.test_each_epoch:
-        from penstroke.inference import Classifier
-        from penstroke.insight.views import draw_samples
+    A test image is drawn only if the recipe tests each epoch, and curves only from ``CURVES_FROM`` on.
+    """
+    lines = []
+    tested = recipe.evaluation.test_each_epoch
+    if fitted.history.finished and tested:
+        from penstroke.report.views import draw_samples
 
-        classifier = Classifier(fitted.model, fitted.description)
-        picture, (sample,) = draw_samples(classifier, data.test, [0], made.pictures)
-        say(f"test image 0: prediction {sample.predicted}, truth {sample.truth}, picture {picture}")
-    say(f"run: {made.path} ({result['state']}, data {data.card.name}, {result['seconds']:.1f} s)")
-    if not (options.recipe.test_each_epoch or options.recipe.validation):
-        say(f"not measured yet: penstroke test {made.path}")
+        picture, (sample,) = draw_samples(fitted.classifier(), data.test, [0], run.pictures)
+        label = sample.prediction.label or "none"
+        lines.append(f"test image 0: prediction {label}, truth {sample.truth}, picture {picture}")
+    if fitted.history.finished and fitted.history.seconds >= CURVES_FROM:
+        from penstroke.report.views import draw_curves
 
-
-def _say_finished(old: Run, options: TrainOptions) -> int:
-    """Say that there is nothing to resume, which is no fault."""
-    with old.training():
-        old.tidy()
-    if options.json:
-        say_json(_as_json(old))
-    warn(f"{old.path} is finished: there is nothing to resume")
-    return 0
+        lines.append(f"curves: {draw_curves(run)}")
+    record = run.record
+    lines.append(f"run: {run.path} ({record.state}, data {data.card.name}, {record.seconds or 0.0:.1f} s)")
+    if fitted.history.finished and not tested:
+        lines.append(f"not measured on test images yet: penstroke test {run.path}")
+    return "\n".join(lines)
 
 
-def _as_json(made: Run) -> dict[str, Any]:
-    result = made.read()
+def _nothing_to_resume(run: "Run") -> Result:
+    """Report that the run is finished, which is not an error, and remove partial files of killed processes."""
+    with run.locked_for_training():
+        run.remove_leftovers()
+    warn(f"{run.path} is finished: there is nothing to resume")
+    return Result(_value(run))
+
+
+def _value(run: "Run") -> dict[str, Any]:
+    """Return what ``--json`` prints of a run."""
+    record = run.record
     return {
-        "run": str(made.path),
-        "recipe": made.recipe().to_json(),
-        "data": result["data"],
-        "epochs": result["epochs"],
-        "seconds": result["seconds"],
-        "finished": made.finished,
+        "run": str(run.path),
+        "recipe": run.recipe().to_json(),
+        "data": record.data,
+        "epochs": record.epochs,
+        "seconds": record.seconds,
+        "finished": run.finished,
     }

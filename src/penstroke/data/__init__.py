@@ -1,24 +1,41 @@
-"""Datasets: what there is, where it comes from, and how it becomes ``Split``s of tensors.
+"""Datasets: the catalogue, downloads, and readers that return ``Split``s of NumPy arrays.
 
-The catalogue needs no torch; everything else is imported when it is first asked for.
+Importing this package imports neither NumPy nor a library for downloads. Names other than those of the catalogue are
+imported on first use. PyTorch is never imported.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 from penstroke.data.catalog import CARDS, DatasetCard, card
 
 if TYPE_CHECKING:
-    from penstroke.data.sources import load
-    from penstroke.data.split import Dataset, Split, carve
+    from penstroke.data.fetch import cached, ensure, import_files
+    from penstroke.data.sources import describe, load
+    from penstroke.data.split import Dataset, Split, fingerprint, pixel_statistics, stratified_split
 
-__all__ = ["CARDS", "Dataset", "DatasetCard", "Split", "card", "carve", "load"]
+__all__ = [
+    "CARDS",
+    "Dataset",
+    "DatasetCard",
+    "Split",
+    "cached",
+    "card",
+    "describe",
+    "ensure",
+    "fingerprint",
+    "import_files",
+    "load",
+    "pixel_statistics",
+    "stratified_split",
+]
 
-_LAZY = {"Split": "split", "Dataset": "split", "carve": "split", "load": "sources"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "fetch": ["cached", "ensure", "import_files"],
+        "sources": ["describe", "load"],
+        "split": ["Dataset", "Split", "fingerprint", "pixel_statistics", "stratified_split"],
+    },
+)

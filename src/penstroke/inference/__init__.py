@@ -1,18 +1,14 @@
-"""The one road from images to answers. What needs torch is imported when it is first asked for."""
+"""Inference: predictions of a trained model for pictures. PyTorch is imported on first use of a model."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from penstroke.inference.reading import Mark, Page, Reading
+import lazy_loader
+
+from penstroke.inference.predictions import Detection, Page, Prediction
 
 if TYPE_CHECKING:
-    from penstroke.inference.classifier import Classifier, Prediction
+    from penstroke.inference.classifier import Classifier
 
-__all__ = ["Classifier", "Mark", "Page", "Prediction", "Reading"]
+__all__ = ["Classifier", "Detection", "Page", "Prediction"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in ("Classifier", "Prediction"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from penstroke.inference import classifier
-
-    return getattr(classifier, name)
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"classifier": ["Classifier"]})

@@ -1,164 +1,248 @@
-"""The one road to inference: command line, Python, server and checks all ask a ``Classifier``."""
+"""``Classifier``: the inference path of the command line, of Python code and of evaluations.
 
-from dataclasses import dataclass
-from functools import cached_property
+This module does not depend on how a model is computed: see ``penstroke.inference.backends``.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float32, UInt8
 from numpy import ndarray
-from torch import Tensor, nn
-from torch.nn import functional as F
+from PIL.Image import Image
 
 from penstroke import runs
-from penstroke.errors import DataError, ModelError
-from penstroke.inference.reading import Mark, Page, Reading
+from penstroke.errors import DataError, EmptyPicture, ModelError
+from penstroke.inference.backends import BATCH_SIZE, Backend, open_backend
+from penstroke.inference.predictions import Detection, Page, Prediction, make_predictions
+from penstroke.inference.preparation import preparing, worker_count
+from penstroke.inference.worker import Preparation
 from penstroke.models.description import Description
-from penstroke.models.files import load_model
-from penstroke.models.forward import log_probabilities
+from penstroke.models.files import read_description, write_model
+from penstroke.pictures.files import MAX_PIXELS
+from penstroke.pictures.preprocessing import Picture, load_pixels
 
-LEAST_AMONG_OTHERS = 0.3
-"""Probability asked for where a mark stands among digits and has their size: most such marks are digits."""
+if TYPE_CHECKING:
+    from torch import device as Device
+    from torch import nn
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """Answers for images."""
-
-    log_probabilities: Float[Tensor, "n classes"]
-    classes: tuple[str, ...]
-
-    @cached_property
-    def indices(self) -> Int64[Tensor, "n"]:
-        """Index of the likeliest class of each image."""
-        return self.log_probabilities.argmax(1)
-
-    @cached_property
-    def probabilities(self) -> Float[Tensor, "n classes"]:
-        """Probability of each class, for each image."""
-        return self.log_probabilities.exp()
-
-    @property
-    def labels(self) -> list[str]:
-        """Name of the likeliest class of each image."""
-        return [self.classes[index] for index in self.indices.tolist()]
+MIN_CONFIDENCE_AMONG_DIGITS = 0.3
+"""Upper bound of the rejection threshold on a page with several symbols: most symbols near digits are digits."""
+Pictures: TypeAlias = list[Any] | tuple[Any, ...]
+"""Several pictures; a list is invariant in its type, so that of its items is not stated."""
+_Result = TypeVar("_Result", Prediction, Page)
 
 
 class Classifier:
-    """A trained network with the names of its classes.
+    """A trained model that classifies pictures.
 
     Args:
-        model: takes raw images 0..255 and returns log-probabilities.
-        description: what the model is.
-        device: where it computes.
+        backend: computes the model; or a function that returns the backend, called on first use.
+        description: the model's metadata.
+        source: run or model file that the model comes from, for display.
     """
 
-    def __init__(self, model: nn.Module, description: Description, device: torch.device | None = None) -> None:
-        self.model = model.to(device or torch.device("cpu")).eval()
+    def __init__(self, backend: Backend | Callable[[], Backend], description: Description, source: str = "") -> None:
+        self._open: Callable[[], Backend] = backend if callable(backend) else lambda: backend
         self.description = description
+        self.source = source
 
     @classmethod
-    def load(cls, place: str | Path | None = None, device: str = "cpu") -> "Classifier":
-        """Return the classifier of a run folder or a model file; without one, of the latest run.
+    def load(cls, source: str | Path | None = None, device: str = "cpu", backend: str = "auto") -> "Classifier":
+        """Return the classifier of a run or a model file.
 
-        Raises:
-            RunError: there is no such run, or it has no model.
-            ModelError: the model file is none of ours, or damaged.
-            UsageError: the device is not there.
-        """
-        from penstroke.runtime import choose_device
-
-        return cls(*load_model(runs.model_file(place)), choose_device(device))
-
-    def log_probabilities(self, images: UInt8[Tensor, "n c h w"], batch_size: int = 250) -> Float[Tensor, "n classes"]:
-        """Return calibrated log-probabilities for raw images, ``float32`` on the images' device.
-
-        Raises:
-            DataError: the images do not have the shape that the network takes.
-        """
-        wanted = self.description.image_shape
-        if images.ndim != 4 or tuple(images.shape[1:]) != wanted:
-            raise DataError(
-                f"The images have shape {list(images.shape)}, and the model takes [n, {', '.join(map(str, wanted))}].",
-                "Take the data or the pictures that the model was made for.",
-            )
-        answers = log_probabilities(self.model, images, batch_size)
-        known = self.description.calibration
-        return F.log_softmax(answers / known.temperature, dim=1) if known else answers
-
-    def predict(self, images: UInt8[Tensor, "n c h w"]) -> Prediction:
-        """Return the answers for raw images with pixels in 0..255."""
-        return Prediction(self.log_probabilities(images), self.description.classes)
-
-    def read_symbol(self, picture: str | Path | UInt8[ndarray, "h w *c"]) -> Reading:
-        """Return the answer for a picture of one symbol, prepared as the model's pictures were.
+        The description is read immediately. The weights are loaded at the first prediction, because importing PyTorch
+        takes a second, during which other processes can prepare pictures.
 
         Args:
-            picture: a file, or pixels: grey ``[h, w]`` or colour ``[h, w, 3]``.
+            source: run folder or model file; None selects the latest run.
+            device: ``auto``, ``cpu``, ``cuda``, ``mps`` or ``xpu``.
+            backend: ``auto`` or ``torch``.
 
         Raises:
-            DataError: the file is no picture that can be read.
+            RunError: the run does not exist, or has no model.
+            ModelError: the model file is missing, damaged or not a model file; raised on first use if only its
+                weights are damaged.
+            UsageError: the device is not available; raised on first use.
+            MissingExtraError: PyTorch is not installed; raised on first use.
         """
-        from penstroke.pictures import EmptyPicture  # with SciPy, which training and testing can do without
-        from penstroke.pictures.inputs import network_input
+        path = runs.model_file(source)
+        shown = str(source) if source else str(path.parent)
+        return cls(partial(open_backend, path, backend, device), read_description(path), shown)
 
-        try:
-            image = network_input(picture, self.description.picture_rule, self.description.image_shape)
-        except EmptyPicture as fault:
-            return Reading((), self.description.classes, fault.message)
-        return self.readings(image[None])[0]
+    @classmethod
+    def from_module(
+        cls, module: "nn.Module", description: Description, device: "Device | str" = "cpu", source: str = ""
+    ) -> "Classifier":
+        """Return the classifier of a network that takes raw images and returns log-probabilities.
 
-    def read_page(self, picture: str | Path | UInt8[ndarray, "h w *c"]) -> Page:
+        Args:
+            module: the network. It is moved to ``device``.
+            description: the model's metadata.
+            device: device that computes.
+            source: see ``Classifier``.
+        """
+        from penstroke.inference.backends.torch import TorchBackend
+
+        return cls(TorchBackend(module, device), description, source)
+
+    @cached_property
+    def backend(self) -> Backend:
+        """The backend that computes the model; opened on first use."""
+        return self._open()
+
+    @property
+    def threshold(self) -> float:
+        """Rejection threshold: the model abstains where the highest probability, 0..1, is below this."""
+        calibration = self.description.calibration
+        return calibration.threshold if calibration else 0.0
+
+    def log_probs(
+        self, images: UInt8[ndarray, "n c h w"], batch_size: int = BATCH_SIZE
+    ) -> Float32[ndarray, "n classes"]:
+        """Return calibrated log-probabilities for raw images with pixels in 0..255.
+
+        Raises:
+            DataError: the images do not have the shape or dtype that the model takes.
+        """
+        shape = self.description.image_shape
+        if images.ndim != 4 or images.shape[1:] != shape or images.dtype != np.uint8:
+            raise DataError(
+                f"The images are {images.dtype} of shape {list(images.shape)}; the model takes uint8 of shape "
+                f"[n, {', '.join(map(str, shape))}].",
+                "Use data or pictures of the kind that the model was trained on.",
+            )
+        if not len(images):
+            return np.empty((0, len(self.description.classes)), np.float32)
+        return self.backend.log_probs(images, batch_size)
+
+    @overload
+    def predict(self, pictures: Pictures, *, max_pixels: int = ...) -> list[Prediction]: ...
+    @overload
+    def predict(self, pictures: str | Path | bytes | Image, *, max_pixels: int = ...) -> Prediction: ...
+    @overload
+    def predict(self, pictures: ndarray, *, max_pixels: int = ...) -> Any: ...  # depends on the number of dimensions
+    def predict(self, pictures: Picture | Pictures, *, max_pixels: int = MAX_PIXELS) -> Prediction | list[Prediction]:
+        """Return the prediction for a picture of one symbol, or a list of predictions for many.
+
+        Args:
+            pictures: a picture: path, bytes of a picture file, PIL image, or ``uint8`` array ``[h, w]`` or
+                ``[h, w, 3]``; a list or tuple of pictures; or raw images that need no preparation, as one ``uint8``
+                array ``[n, c, h, w]``. A ``uint8`` array of exactly the model's ``image_shape`` ``[c, h, w]``, such as
+                ``data.test.images[0]``, is one raw image.
+            max_pixels: pictures with more pixels are rejected before they are decoded.
+
+        Returns:
+            A prediction for one picture or one raw image, otherwise a list. In a list, a picture that cannot be used
+            gives a prediction with an ``error``. A picture without ink gives a prediction that abstains.
+
+        Raises:
+            DataError: the one picture cannot be used, or raw images do not have the model's shape.
+        """
+        if isinstance(pictures, ndarray) and pictures.ndim == 4:
+            return self._predict_images(pictures)
+        if (
+            isinstance(pictures, ndarray)
+            and pictures.dtype == np.uint8
+            and pictures.shape == self.description.image_shape
+        ):
+            return self._predict_images(pictures[None])[0]
+        return _each(partial(self._predict_pictures, max_pixels=max_pixels), pictures)
+
+    @overload
+    def read(self, pictures: Pictures, *, max_pixels: int = ...) -> list[Page]: ...
+    @overload
+    def read(self, pictures: Picture, *, max_pixels: int = ...) -> Page: ...
+    def read(self, pictures: Picture | Pictures, *, max_pixels: int = MAX_PIXELS) -> Page | list[Page]:
         """Return all digits in a picture, by line from the top, and from left to right.
 
         Args:
-            picture: a file, or pixels: grey ``[h, w]`` or colour ``[h, w, 3]``.
+            pictures: a picture, or a list or tuple of pictures: see ``predict``.
+            max_pixels: pictures with more pixels are rejected before they are decoded.
+
+        Returns:
+            A page for one picture, otherwise a list, in which a picture that cannot be used gives a page with an
+            ``error``.
 
         Raises:
-            DataError: the file is no picture that can be read.
-            ModelError: the model does not read digits of 28x28 pixels.
+            DataError: the one picture cannot be used.
+            ModelError: the model does not take digits of 28x28 pixels.
         """
-        from penstroke.pictures import EmptyPicture, open_picture
-        from penstroke.pictures.segment import segment
-
-        what = self.description
-        if what.picture_rule != "digit" or what.image_shape != (1, 28, 28):
+        description = self.description
+        if description.preprocessing != "digit" or description.image_shape != (1, 28, 28):
             raise ModelError(
-                f"The model takes pictures by the rule {what.picture_rule!r}, {what.image_shape}, and reads no pages.",
-                "Take a model that was trained on digits of 28x28 pixels.",
+                f"The model takes images of shape {list(description.image_shape)} with preprocessing "
+                f"{description.preprocessing!r}; pages can only be read with [1, 28, 28] and 'digit'.",
+                "Use a model that was trained on digits of 28x28 pixels.",
             )
+        return _each(lambda chosen: [self._read_page(picture, max_pixels) for picture in chosen], pictures)
 
-        def score(images: UInt8[ndarray, "n 28 28"]) -> Float[ndarray, "n classes"]:
-            return self.log_probabilities(torch.from_numpy(images)[:, None]).numpy()
+    def save(self, path: str | Path) -> None:
+        """Write the model to the file ``path``, from which ``Classifier.load`` restores it.
 
-        try:
-            symbols = segment(picture if isinstance(picture, ndarray) else open_picture(picture), score)
-        except EmptyPicture:
-            symbols = []
-        if not symbols:
-            return Page(())
-        readings = self.readings(np.stack([symbol.image for symbol in symbols])[:, None], LEAST_AMONG_OTHERS)
-        return Page(
-            tuple(Mark(symbol.line, symbol.box, found) for symbol, found in zip(symbols, readings, strict=True))
+        Raises:
+            ModelError: the network is a module that was passed to ``penstroke.fit``, not a registered network.
+            StorageError: the file cannot be written.
+        """
+        write_model(Path(path), self.backend.weights(), self.description)
+
+    def __repr__(self) -> str:
+        description = self.description
+        return (
+            f"Classifier(source={self.source!r}, network={description.network.kind!r}, "
+            f"image_shape={description.image_shape}, classes={len(description.classes)}, "
+            f"preprocessing={description.preprocessing!r}, threshold={self.threshold:.4g})"
         )
 
-    def readings(self, images: UInt8[ndarray, "n c h w"], least: float = 1.0) -> list[Reading]:
-        """Return the answers for pictures that were prepared as the model's pictures were.
+    def _predict_images(self, images: UInt8[ndarray, "n c h w"]) -> list[Prediction]:
+        return make_predictions(self.log_probs(images), self.description.classes, self.threshold)
 
-        Args:
-            images: the pictures.
-            least: no more than this probability, 0..1, is asked for, even where the model's calibration asks for more.
-        """
-        answer = self.predict(torch.from_numpy(images))
-        known = self.description.calibration
-        least = min(least, known.threshold) if known else 0.0
+    def _predict_pictures(self, pictures: Sequence[Picture], max_pixels: int) -> list[Prediction]:
+        description = self.description
+        workers = worker_count(pictures, idle="backend" in self.__dict__ or "torch" in sys.modules)
+        preparation = Preparation(description.preprocessing, description.image_shape, max_pixels)
+        with preparing(pictures, preparation, workers) as results:
+            _ = self.backend  # imports PyTorch while the workers prepare pictures
+            prepared = list(results)
+        images = [result for result in prepared if isinstance(result, ndarray)]
+        predictions = iter(self._predict_images(np.stack(images)) if images else [])
         return [
-            Reading(tuple(row), answer.classes, unsure(max(row), least) if max(row) < least else "")
-            for row in answer.probabilities.tolist()
+            Prediction((), description.classes, reason=result.message)
+            if isinstance(result, EmptyPicture)
+            else Prediction((), description.classes, error=result)
+            if isinstance(result, DataError)
+            else next(predictions)
+            for result in prepared
         ]
 
+    def _read_page(self, picture: Picture, max_pixels: int) -> Page:
+        from penstroke.pictures.segment import segment
 
-def unsure(probability: float, least: float) -> str:
-    """Return in words why there is no answer."""
-    return f"it looks like none of the classes: the likeliest has {probability:.2f}, and {least:.2f} is asked for"
+        try:
+            symbols = segment(load_pixels(picture, max_pixels), lambda images: self.log_probs(images[:, None]))
+        except EmptyPicture:
+            symbols = []
+        except DataError as error:
+            return Page((), error)
+        if not symbols:
+            return Page(())
+        threshold = min(self.threshold, MIN_CONFIDENCE_AMONG_DIGITS) if len(symbols) > 1 else self.threshold
+        log_probs = self.log_probs(np.stack([symbol.image for symbol in symbols])[:, None])
+        predictions = make_predictions(log_probs, self.description.classes, threshold)
+        pairs = zip(symbols, predictions, strict=True)
+        return Page(tuple(Detection(symbol.line, symbol.box, prediction) for symbol, prediction in pairs))
+
+
+def _each(
+    action: Callable[[Sequence[Picture]], list[_Result]], pictures: Picture | Pictures
+) -> _Result | list[_Result]:
+    """Return the results for a list of pictures, or the result for one picture, whose error is raised."""
+    if isinstance(pictures, list | tuple):
+        return action(pictures)
+    (result,) = action([pictures])
+    if result.error:
+        raise result.error
+    return result

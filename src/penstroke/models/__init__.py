@@ -1,21 +1,39 @@
-"""Networks: each takes raw images 0..255 and returns log-probabilities.
+"""Models: networks with their description, in files.
 
-What needs torch is imported when it is first asked for; ``models.description`` does without it.
+``description`` and ``files`` do not import torch; ``modules`` and ``third_party`` do. The public names are imported
+when they are first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
-    from penstroke.models.build import build
-    from penstroke.models.convnet import ConvNet
+    from penstroke.models.description import Calibration, Description
+    from penstroke.models.files import read_description, read_model, write_model
+    from penstroke.models.modules import check_network, load_module, module_from, save_model, weights_of
+    from penstroke.models.third_party import load_third_party
 
-__all__ = ["ConvNet", "build"]
+__all__ = [
+    "Calibration",
+    "Description",
+    "check_network",
+    "load_module",
+    "load_third_party",
+    "module_from",
+    "read_description",
+    "read_model",
+    "save_model",
+    "weights_of",
+    "write_model",
+]
 
-_HOMES = {"ConvNet": "convnet", "build": "build"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "description": ["Calibration", "Description"],
+        "files": ["read_description", "read_model", "write_model"],
+        "modules": ["check_network", "load_module", "module_from", "save_model", "weights_of"],
+        "third_party": ["load_third_party"],
+    },
+)

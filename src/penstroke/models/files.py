@@ -1,79 +1,205 @@
-"""Model files: safetensors whose metadata alone suffices to rebuild the network. No pickle.
+"""Model files: safetensors with the description in the metadata. This module does not import torch, and uses no pickle.
 
-This module knows nothing of runs, datasets or recipes beyond the description it carries.
+The same weights and description give the same bytes. Reading checks the header before any weight is read, so that
+the reader allocates at most the size of the file.
 """
 
 import json
+import math
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
-import torch
+import numpy as np
+from numpy import ndarray
 from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import nn
+from safetensors.numpy import load, save
 
 from penstroke import storage
-from penstroke.errors import ModelError
-from penstroke.models.build import build, shapes
-from penstroke.models.description import FORMAT, REMEDY, Description, open_model
+from penstroke.errors import ModelError, PenstrokeError
+from penstroke.models.description import Description
+from penstroke.storage.untrusted import open_contained, parse_json, reason
+
+METADATA_KEY = "penstroke"
+"""The only key of the metadata: with several, safetensors writes them in random order."""
+MAX_BYTES = 1 << 30
+"""Maximum size of a model file in bytes."""
+MAX_HEADER = 4 << 20
+"""Maximum size of the header in bytes."""
+MAX_TENSORS = 10_000
+"""Largest number of tensors in a model file; networks of this size have fewer than a hundred."""
+MAX_RANK = 8
+"""Maximum number of dimensions of a tensor."""
+REMEDY = "Use a run folder or a model.safetensors made by `penstroke train` or `penstroke import`."
+_DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
 
 
-def new_model(description: Description) -> nn.Module:
-    """Return a network as described, with random weights drawn from PyTorch's present random state."""
-    return build(
-        description.network,
-        description.image_shape,
-        len(description.classes),
-        description.mean,
-        description.std,
-    )
+class TensorType(NamedTuple):
+    """Type of a tensor, as the header of a file declares it."""
+
+    dtype: str
+    """Name of the NumPy dtype."""
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return np.dtype(self.dtype).itemsize * math.prod(self.shape)
 
 
-def model_bytes(model: nn.Module, description: Description) -> bytes:
-    """Return the content of a model file: weights and description."""
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
-    metadata = {"format": FORMAT, "description": json.dumps(description.to_json(), ensure_ascii=False)}
-    return save(tensors, metadata)
+@dataclass(frozen=True)
+class OpenModel:
+    """A model file whose header is read and checked, and whose weights are not read yet."""
+
+    path: Path
+    description: Description
+    tensors: dict[str, TensorType]
+    _file: BinaryIO
+
+    def read_weights(self) -> dict[str, ndarray]:
+        """Return the weights by name, with the dtypes of the file.
+
+        Raises:
+            ModelError: the file is damaged, or a weight is not finite.
+        """
+        self._file.seek(0)
+        try:
+            weights: dict[str, ndarray] = load(self._file.read())
+        except SafetensorError as error:
+            raise ModelError(f"{self.path} is damaged: its header does not match its content.", REMEDY) from error
+        if not all(np.isfinite(array).all() for array in weights.values()):
+            raise ModelError(f"{self.path} has weights that are not finite numbers.", REMEDY)
+        return weights
 
 
-def save_model(path: Path, model: nn.Module, description: Description) -> None:
-    """Write the model's weights and description to ``path``, whole or not at all."""
-    storage.write_bytes(path, model_bytes(model, description))
+def model_bytes(weights: Mapping[str, ndarray], description: Description) -> bytes:
+    """Return the content of a model file. Equal weights and descriptions give equal bytes.
+
+    Args:
+        weights: tensors by name, as of a state dict, of any dtype that NumPy and safetensors have.
+        description: what the model is.
+    """
+    text = json.dumps(description.to_json(), ensure_ascii=False, sort_keys=True)
+    # safetensors reads the memory of an array as it is, so it must be contiguous.
+    contiguous = {name: np.array(array, order="C") for name, array in weights.items()}
+    return save(contiguous, {METADATA_KEY: text})
 
 
-def load_model(path: Path) -> tuple[nn.Module, Description]:
-    """Return the network in a model file, on the CPU and in eval mode, and its description.
+def write_model(path: Path, weights: Mapping[str, ndarray], description: Description) -> None:
+    """Write a model file atomically.
 
     Raises:
-        ModelError: there is no such file, or it is none of ours, cut, or at odds with itself.
+        StorageError: the file cannot be written; an existing file is left unchanged.
     """
-    with open_model(path) as (file, description, table):
-        # Without memory: a lying description cannot make us allocate.
-        wanted = shapes(description.network, description.image_shape, len(description.classes))
-        if not _fits(table, wanted):
-            raise ModelError(f"{path} has weights that do not fit its own description.", REMEDY)
-        if os.fstat(file.fileno()).st_size != file.tell() + 4 * sum(shape.numel() for shape in wanted.values()):
-            raise ModelError(f"{path} is cut, or has bytes after its weights.", REMEDY)
-        file.seek(0)
-        content = file.read()
+    storage.write_bytes(path, model_bytes(weights, description))
+
+
+def read_model(path: Path) -> tuple[Description, dict[str, ndarray]]:
+    """Return the description and the weights in a model file.
+
+    Raises:
+        ModelError: the file is missing, is not a model file, is damaged, or needs a newer version of Penstroke.
+    """
+    with open_model(path) as model:
+        return model.description, model.read_weights()
+
+
+def read_description(path: Path) -> Description:
+    """Return the description in a model file, without reading its weights.
+
+    Raises:
+        ModelError: see ``read_model``.
+    """
+    with open_model(path) as model:
+        return model.description
+
+
+@contextmanager
+def open_model(path: Path) -> Iterator[OpenModel]:
+    """Open a model file and check its header.
+
+    Raises:
+        ModelError: see ``read_model``.
+    """
+    with _explained(path):
+        file = open_contained(path)
+    with file:
+        with _explained(path):
+            header = _read_header(file)
+            description = _read_description(header.pop("__metadata__", None))
+            tensors = {name: _tensor_type(name, entry) for name, entry in header.items()}
+            expected = file.tell() + sum(tensor.nbytes for tensor in tensors.values())
+            if (size := os.fstat(file.fileno()).st_size) != expected:
+                raise ValueError(f"it is truncated or has extra bytes: it has {size} bytes instead of {expected}")
+        yield OpenModel(path, description, tensors, file)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Convert errors of reading to ``ModelError``."""
     try:
-        tensors = load(content)
-    except SafetensorError as fault:
-        raise ModelError(f"{path} is damaged: its table of weights does not fit what follows it.", REMEDY) from fault
-    if not all(tensor.isfinite().all() for tensor in tensors.values()):
-        raise ModelError(f"{path} has weights that are not finite numbers.", REMEDY)
-    stated = torch.tensor([description.mean, description.std])
-    if not torch.equal(stated, torch.stack([tensors["normalise.mean"], tensors["normalise.std"]])):
-        raise ModelError(f"{path} normalises images in another way than its description says.", REMEDY)
-    model = new_model(description)
-    model.load_state_dict(tensors)
-    return model.eval(), description
+        yield
+    except FileNotFoundError as error:
+        raise ModelError(f"The model file {path} does not exist.", REMEDY) from error
+    except PenstrokeError as error:
+        remedy = error.remedy if isinstance(error, ModelError) else REMEDY
+        raise ModelError(f"The model file {path} cannot be used. {error.message}", remedy) from error
+    except OSError as error:
+        raise ModelError(f"{path} is not a valid model file: {reason(error)}.", REMEDY) from error
+    except ValueError as error:
+        raise ModelError(f"{path} is not a valid model file: {error}.", REMEDY) from error
 
 
-def _fits(table: dict[str, Any], wanted: dict[str, torch.Size]) -> bool:
-    """Whether a file's table promises just the tensors that a network has, all of them float32."""
-    return table.keys() == wanted.keys() and all(
-        isinstance(entry := table[name], dict) and entry.get("dtype") == "F32" and entry.get("shape") == list(shape)
-        for name, shape in wanted.items()
-    )
+def _read_header(file: BinaryIO) -> dict[str, Any]:
+    """Return the header of a safetensors file: 8 bytes with its length, then that many bytes of JSON."""
+    size = os.fstat(file.fileno()).st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"it has {size} bytes, more than {MAX_BYTES}")
+    start = file.read(9)
+    if len(start) < 9:
+        raise ValueError(f"it is truncated or empty, with {size} bytes")
+    length = int.from_bytes(start[:8], "little")
+    if start[8:] != b"{":
+        raise ValueError("it is not in the safetensors format")
+    if length > MAX_HEADER:
+        raise ValueError(f"its header has {length} bytes, more than {MAX_HEADER}")
+    if 8 + length > size:
+        raise ValueError(f"it is truncated: its header has {length} bytes, of which {size - 8} are present")
+    header = parse_json(start[8:] + file.read(length - 1))
+    assert isinstance(header, dict), "JSON that begins with a brace is an object"
+    if len(header) > MAX_TENSORS:
+        raise ValueError(f"it has {len(header)} tensors, more than {MAX_TENSORS}")
+    return header
+
+
+def _read_description(metadata: Any) -> Description:
+    if not isinstance(metadata, dict) or not isinstance(text := metadata.get(METADATA_KEY), str):
+        raise ValueError(f"its metadata has no description under the key {METADATA_KEY!r}")
+    return Description.from_json(parse_json(text))
+
+
+def _tensor_type(name: str, entry: Any) -> TensorType:
+    """Return the type that the header declares for a tensor; safetensors checks the offsets when it loads the file."""
+    dtype, shape = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else (None, None)
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
+        raise ValueError(f"its tensor {name[:80]!r} has the unsupported dtype {str(dtype)[:20]!r}")
+    if (
+        not isinstance(shape, list)
+        or len(shape) > MAX_RANK
+        or any(type(side) is not int or not 0 <= side <= MAX_BYTES for side in shape)
+    ):
+        raise ValueError(f"its tensor {name[:80]!r} has an invalid shape")
+    return TensorType(_DTYPES[dtype], tuple(shape))

@@ -1,29 +1,37 @@
-"""Pictures of handwriting, from any file to the 28 x 28 pixels that a network knows.
+"""Pictures of handwriting and objects: decoding, preprocessing for a network, segmentation of pages.
 
-Each name is imported when it is first asked for: SciPy, which finding ink needs, is slow to import. ``prepare`` and
-``segment`` are asked for in the files of their names, which as names of this package mean those files.
+Names are imported on first use, because SciPy is slow to import. The functions ``prepare`` and ``segment`` are
+imported from the modules of the same names.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+from penstroke.errors import EmptyPicture
 
 if TYPE_CHECKING:
-    from penstroke.pictures.basics import EmptyPicture, Stage
-    from penstroke.pictures.files import decode_picture, open_picture
-    from penstroke.pictures.prepare import prepare_with_stages
+    from penstroke.pictures.basics import Stage
+    from penstroke.pictures.files import MAX_PIXELS, decode_picture, open_picture
+    from penstroke.pictures.preprocessing import PREPROCESSINGS, load_pixels, preprocess, preprocess_with_stages
 
-__all__ = ["EmptyPicture", "Stage", "decode_picture", "open_picture", "prepare_with_stages"]
+__all__ = [
+    "MAX_PIXELS",
+    "PREPROCESSINGS",
+    "EmptyPicture",
+    "Stage",
+    "decode_picture",
+    "load_pixels",
+    "open_picture",
+    "preprocess",
+    "preprocess_with_stages",
+]
 
-_HOMES = {
-    "EmptyPicture": "basics",
-    "Stage": "basics",
-    "decode_picture": "files",
-    "open_picture": "files",
-    "prepare_with_stages": "prepare",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"penstroke.pictures.{_HOMES[name]}"), name)
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "basics": ["Stage"],
+        "files": ["MAX_PIXELS", "decode_picture", "open_picture"],
+        "preprocessing": ["PREPROCESSINGS", "load_pixels", "preprocess", "preprocess_with_stages"],
+    },
+)

@@ -1,7 +1,8 @@
-"""Where to cut ink in which digits touch: along seams of little ink, the scores of the pieces choosing among them.
+"""Cut ink in which digits touch.
 
-A seam runs from top to bottom and bends around strokes, so that slanted neighbours come apart. All pieces between any
-two seams are scored at once, and the best chain of pieces is found exactly. This file knows no model.
+Candidate cuts are seams of little ink from top to bottom, which bend around strokes so that slanted neighbours can be
+separated. The ink between any two seams is scored by a classifier, and dynamic programming finds the sequence of
+candidates with the highest total score. This module does not depend on models.
 """
 
 from collections.abc import Callable
@@ -15,159 +16,173 @@ from scipy import ndimage
 from penstroke.pictures.basics import Grey
 from penstroke.pictures.shape import to_symbol
 
-Score: TypeAlias = Callable[[UInt8[ndarray, "n 28 28"]], Float[ndarray, "n classes"]]
-"""Gives log-probabilities (or probabilities) of classes to pictures of symbols."""
+ScoreFunction: TypeAlias = Callable[[UInt8[ndarray, "n 28 28"]], Float[ndarray, "n classes"]]
+"""Returns log-probabilities (or probabilities) of classes for images of symbols."""
 
-SPACING, REACH = 0.08, 0.12
-"""Between seams that are tried, and how far each strays to its sides, as shares of the line's height."""
+SEAM_SPACING, SEAM_REACH = 0.08, 0.12
+"""Distance between seams that are tried, and how far each may bend to either side, relative to the line's height."""
 SLANTS = (-0.3, 0.0, 0.3, 0.6)
-"""Columns that seams move to the left for each row further down."""
-SAME_SEAM, MOST_SEAMS = 1.0, 24
-"""Ink between two seams, in squares of the stroke's width, below which they are the same, and how many are tried."""
-NARROWEST, WIDEST = 0.12, 1.5
-"""Of a digit, as shares of the line's height."""
-LOWEST, IMPOSSIBLE = 0.5, 9.0
-"""Height of a digit, as a share of its line's, below which a piece is none, and what such a piece costs."""
-SEAM_COST = 0.35
-"""What a seam costs that crosses one stroke, in units of log-probability; one that crosses two costs much more."""
-PIECE_COST = 0.3
-"""What each further piece costs: two digits are as sure as one only if both are."""
+"""Columns by which seams move to the left per row downwards."""
+MIN_INK_BETWEEN = 1.0
+"""Minimum ink between two seams, in squares of the stroke width; with less, the cheaper seam replaces the other."""
+MAX_SEAMS = 24
+"""Maximum number of seams, including one on either side of the ink."""
+MIN_WIDTH, MAX_WIDTH = 0.12, 1.5
+"""Median width of a digit, relative to the line's height."""
+MIN_HEIGHT = 0.5
+"""Minimum height of a digit, relative to the line's height."""
+TOO_LOW_PENALTY = 9.0
+"""Penalty for ink below that height, in units of log-probability."""
+SEAM_PENALTY = 0.35
+"""Penalty for a seam across one stroke, in units of log-probability. Seams across two strokes cost much more."""
+DIGIT_PENALTY = 0.3
+"""Penalty for each digit, in units of log-probability: two digits need a higher score than one."""
 
 
-def log_scores(score: Score, images: list[UInt8[ndarray, "28 28"]]) -> Float[ndarray, "n classes"]:
-    """Return log-probabilities, whichever of the two ``score`` gives."""
+def log_scores(score: ScoreFunction, images: list[UInt8[ndarray, "28 28"]]) -> Float[ndarray, "n classes"]:
+    """Return log-probabilities for images, whether ``score`` returns log-probabilities or probabilities."""
     values = np.asarray(score(np.stack(images)), np.float64)
     return values if values.max() <= 0 else np.log(np.maximum(values, 1e-9))
 
 
-def split(level: Grey, height: float, width: float, score: Score) -> list[Grey]:
-    """Return the ink of each digit in a piece of ink, from left to right, each as large as ``level``.
+def cut_digits(level: Grey, height: float, width: float, score: ScoreFunction) -> list[Grey]:
+    """Return the ink of each digit in a component of ink, from left to right, each of the shape of ``level``.
 
     Args:
-        level: float32 ``[h, w]``, the piece's ink and nothing else, 0..1.
+        level: ``float32`` ``[h, w]``, 0 for paper to 1 for full ink, of this component only.
         height: the usual height of the line's digits in pixels.
         width: the usual width of a stroke in pixels.
-        score: scores pictures of symbols.
+        score: returns log-probabilities or probabilities for images of symbols.
     """
-    seams, costs = find_seams(level, height, width)
-    chains = len(seams)
-    side = level.shape[1]
+    seams, crossed_ink = find_seams(level, height, width)
+    count = len(seams)
     starts, ends, images, inks = [], [], [], []
-    columns = np.arange(side)
-    for i in range(chains):
-        for j in range(i + 1, chains):
+    columns = np.arange(level.shape[1])
+    for i in range(count):
+        for j in range(i + 1, count):
             gap = seams[j] - seams[i]
             wide = float(np.median(gap)) / height
-            if gap.min() < 0 or wide < NARROWEST or (wide > WIDEST and (i, j) != (0, chains - 1)):
+            if gap.min() < 0 or wide < MIN_WIDTH or (wide > MAX_WIDTH and (i, j) != (0, count - 1)):
                 continue
             between = (columns >= seams[i][:, None]) & (columns < seams[j][:, None])
-            piece = without_crumbs(np.where(between, level, 0).astype(np.float32))
-            if (piece > 0.5).sum() < width * width:
+            ink = without_fragments(np.where(between, level, 0).astype(np.float32))
+            if (ink > 0.5).sum() < width * width:
                 continue
             starts.append(i)
             ends.append(j)
-            inks.append(piece)
-            images.append(to_symbol(piece))
+            inks.append(ink)
+            images.append(to_symbol(ink))
     if not images:
         return [level]
-    worth = log_scores(score, images).max(1)
-    worth = worth - np.array([_odd_shape(ink, height) for ink in inks]) - PIECE_COST
-    return [inks[k] for k in _best_chain(starts, ends, worth, SEAM_COST * (costs / width) ** 1.5, chains)]
+    scores = log_scores(score, images).max(1)
+    scores = scores - np.array([_shape_penalty(ink, height) for ink in inks]) - DIGIT_PENALTY
+    seam_penalties = SEAM_PENALTY * (crossed_ink / width) ** 1.5
+    return [inks[k] for k in _best_sequence(starts, ends, scores, seam_penalties)]
 
 
-def _odd_shape(ink: Grey, height: float) -> float:
-    """Return what a piece costs for being wider or lower than digits are."""
+def _shape_penalty(ink: Grey, height: float) -> float:
+    """Return the penalty for ink that is wider or lower than a digit."""
     rows, columns = np.flatnonzero((ink > 0.3).any(1)), np.flatnonzero((ink > 0.3).any(0))
     if not len(rows):
-        return IMPOSSIBLE
+        return TOO_LOW_PENALTY
     tall, wide = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
-    if tall < LOWEST * height:
-        return IMPOSSIBLE
+    if tall < MIN_HEIGHT * height:
+        return TOO_LOW_PENALTY
     return max(0.0, wide / max(tall, 0.8 * height) - 0.85) + max(0.0, 0.6 - tall / height)
 
 
-def _best_chain(
-    starts: list[int], ends: list[int], worth: Float[ndarray, " n"], seam_costs: Float[ndarray, " s"], chains: int
+def _best_sequence(
+    starts: list[int], ends: list[int], scores: Float[ndarray, " n"], seam_penalties: Float[ndarray, " s"]
 ) -> list[int]:
-    """Return the indices of the pieces that cover the ink from the first seam to the last for the best sum."""
-    best = np.full(chains, -np.inf)
+    """Return the indices of the candidates that cover the ink from the first seam to the last with the best total.
+
+    Args:
+        starts: index of each candidate's left seam.
+        ends: index of each candidate's right seam.
+        scores: score of each candidate.
+        seam_penalties: penalty of each seam.
+    """
+    count = len(seam_penalties)
+    best = np.full(count, -np.inf)
     best[0] = 0.0
-    last = [-1] * chains
+    last = [-1] * count
     for k in np.argsort(ends, kind="stable"):
         i, j = starts[k], ends[k]
-        total = best[i] + worth[k] - seam_costs[j]
+        total = best[i] + scores[k] - seam_penalties[j]
         if total > best[j]:
             best[j], last[j] = total, int(k)
-    chain: list[int] = []
-    at = chains - 1
-    while at > 0 and last[at] >= 0:
-        chain.append(last[at])
-        at = starts[last[at]]
-    return chain[::-1]
+    sequence: list[int] = []
+    seam = count - 1
+    while seam > 0 and last[seam] >= 0:
+        sequence.append(last[seam])
+        seam = starts[last[seam]]
+    return sequence[::-1]
 
 
 def find_seams(level: Grey, height: float, width: float) -> tuple[Int[ndarray, "s h"], Float[ndarray, " s"]]:
-    """Return seams from left to right, the first and last beyond the ink, and the ink that each crosses.
+    """Return seams from left to right, and the ink that each crosses.
 
-    Each is the path of least ink down a narrow strip; strips stand at all places, upright and slanted.
+    Each seam is the path of least ink through a narrow strip. Strips are placed at regular distances, upright and
+    slanted. The first and the last seam are outside the ink.
 
     Returns:
-        For each seam its column in every row, and the sum of levels along it.
+        The column of each seam in each row, and the sum of the levels along each seam.
     """
     rows, columns = level.shape
-    step = max(2.0, SPACING * height)
-    reach = max(1, round(REACH * height))
+    step = max(2.0, SEAM_SPACING * height)
+    reach = max(1, round(SEAM_REACH * height))
     middles = np.arange(step, columns - step / 2, step)
-    lean = np.round(np.outer(SLANTS, np.arange(rows) - rows / 2)).astype(int)
-    # Each strip's first column in every row; beyond the sides there is paper.
-    first = np.round(middles)[None, :, None].astype(int) - reach - lean[:, None]
+    shear = np.round(np.outer(SLANTS, np.arange(rows) - rows / 2)).astype(int)
+    # The first column of each strip in each row; outside the picture there is paper.
+    first = np.round(middles)[None, :, None].astype(int) - reach - shear[:, None]
     first = first.reshape(-1, rows)
-    margin = int(reach + np.abs(lean).max() + 1)
+    margin = int(reach + np.abs(shear).max() + 1)
     at = np.clip(first[:, :, None] + np.arange(2 * reach + 1), -margin, columns + margin - 1)
-    paths = least_paths(np.pad(level, ((0, 0), (margin, margin)))[np.arange(rows)[None, :, None], at + margin])
-    found = np.clip(first + paths, 0, columns)
-    costs = np.pad(level, ((0, 0), (0, 1)))[np.arange(rows), found].sum(1)
-    # Two seams are one where hardly any ink lies between them; of those, the one through least ink is kept.
+    paths = cheapest_paths(np.pad(level, ((0, 0), (margin, margin)))[np.arange(rows)[None, :, None], at + margin])
+    candidates = np.clip(first + paths, 0, columns)
+    crossed_ink = np.pad(level, ((0, 0), (0, 1)))[np.arange(rows), candidates].sum(1)
+    # Of seams with hardly any ink between them, only the one that crosses least ink is kept.
     ink = np.pad(np.cumsum(level, axis=1), ((0, 0), (1, 0)))
-    left = ink[np.arange(rows), found]
+    left = ink[np.arange(rows), candidates]
     seams, crossed = [np.zeros(rows, int), np.full(rows, columns)], [0.0, 0.0]
-    kept = [np.zeros(rows), ink[:, -1]]
-    for k in np.argsort(costs, kind="stable"):
-        if all(np.abs(left[k] - other).sum() > SAME_SEAM * width**2 for other in kept):
-            seams.append(found[k])
-            crossed.append(float(costs[k]))
-            kept.append(left[k])
-        if len(seams) == MOST_SEAMS:
+    left_of_seams = [np.zeros(rows), ink[:, -1]]
+    for k in np.argsort(crossed_ink, kind="stable"):
+        if all(np.abs(left[k] - other).sum() > MIN_INK_BETWEEN * width**2 for other in left_of_seams):
+            seams.append(candidates[k])
+            crossed.append(float(crossed_ink[k]))
+            left_of_seams.append(left[k])
+        if len(seams) == MAX_SEAMS:
             break
     order = np.argsort([np.median(seam) for seam in seams], kind="stable")
     return np.stack(seams)[order], np.array(crossed)[order]
 
 
-def least_paths(strips: Float[ndarray, "n h w"]) -> Int[ndarray, "n h"]:
-    """Return for each strip the path from top to bottom that crosses least ink: its column in every row."""
+def cheapest_paths(strips: Float[ndarray, "n h w"]) -> Int[ndarray, "n h"]:
+    """Return for each strip the path from top to bottom that crosses least ink, as its column in each row."""
     count, rows, wide = strips.shape
-    # Paper costs a little by its distance from the middle, so that a path does not wander.
-    price = strips + 0.01 + 0.02 * np.abs(np.arange(wide) - wide // 2) / wide
-    total = price[:, 0].astype(np.float64)
-    came = np.zeros((rows, count, wide), int)
+    # Paper has a small cost that grows with the distance from the middle, so that paths remain near it.
+    cost = strips + 0.01 + 0.02 * np.abs(np.arange(wide) - wide // 2) / wide
+    total = cost[:, 0].astype(np.float64)
+    moves = np.zeros((rows, count, wide), int)
     for row in range(1, rows):
-        ways = np.pad(total, ((0, 0), (1, 1)), constant_values=np.inf)
-        ways = np.stack([ways[:, 1:-1], ways[:, :-2] + 0.3 * price[:, row], ways[:, 2:] + 0.3 * price[:, row]])
-        best = ways.argmin(0)
-        came[row] = np.array([0, -1, 1])[best]
-        total = price[:, row] + np.take_along_axis(ways, best[None], 0)[0]
+        options = np.pad(total, ((0, 0), (1, 1)), constant_values=np.inf)
+        left, right = options[:, :-2] + 0.3 * cost[:, row], options[:, 2:] + 0.3 * cost[:, row]
+        options = np.stack([options[:, 1:-1], left, right])
+        best = options.argmin(0)
+        moves[row] = np.array([0, -1, 1])[best]
+        total = cost[:, row] + np.take_along_axis(options, best[None], 0)[0]
     path = np.empty((count, rows), int)
     path[:, -1] = total.argmin(1)
     for row in range(rows - 1, 0, -1):
-        path[:, row - 1] = path[:, row] + came[row, np.arange(count), path[:, row]]
+        path[:, row - 1] = path[:, row] + moves[row, np.arange(count), path[:, row]]
     return path
 
 
-def without_crumbs(piece: Grey) -> Grey:
-    """Return the ink without the small bits that a cut leaves of the neighbours."""
-    pieces, count = ndimage.label(piece > 0.25, np.ones((3, 3)))
+def without_fragments(ink: Grey) -> Grey:
+    """Return the ink without the small components that a cut leaves of the neighbours."""
+    labels, count = ndimage.label(ink > 0.25, np.ones((3, 3)))
     if count < 2:
-        return piece
-    energy = np.bincount(pieces.ravel(), piece.ravel(), minlength=count + 1)[1:]
-    keep = np.concatenate([[True], energy >= 0.12 * energy.max()])
-    return np.where(keep[pieces], piece, 0).astype(np.float32)
+        return ink
+    ink_mass = np.bincount(labels.ravel(), ink.ravel(), minlength=count + 1)[1:]
+    keep = np.concatenate([[True], ink_mass >= 0.12 * ink_mass.max()])
+    return np.where(keep[labels], ink, 0).astype(np.float32)

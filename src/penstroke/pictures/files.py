@@ -1,8 +1,9 @@
-"""From a file that anybody may have made to an array of pixels, or to an error that says what came.
+"""Decode untrusted picture files to pixels.
 
-Everything is checked before pixels are decoded: the kind of file, the size, the number of frames. Only five
-formats are let in, by content and not by name. TIFF stays out: its many codecs are a history of holes, and a
-scanner that writes it also writes PNG. No network is ever used. This file knows nothing of ink and digits.
+Format, file size, image size and number of frames are checked before pixels are decoded. Five formats are accepted;
+the format is detected from the content, not from the file's extension. TIFF is not accepted: its many codecs have a
+record of vulnerabilities, and scanners that write TIFF also write PNG. The network is never accessed. This module does
+not depend on the detection of ink or digits.
 """
 
 import warnings
@@ -22,13 +23,13 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 5
 MAX_PIXEL_BYTES = 8
-"""Bytes of a file for each pixel that is allowed: four channels of 16 bits, not packed at all."""
+"""Maximum file size in bytes per allowed pixel: four channels of 16 bits, uncompressed."""
 MIN_ALLOWED_BYTES = 1 << 20
-"""Bytes that any file may have beside that: notes of the camera, a palette."""
+"""Bytes allowed in any file in addition to that, for metadata and palettes."""
 
 Pixels = UInt8[ndarray, "h w"] | UInt8[ndarray, "h w 3"]
 
-_TURNS = {
+_EXIF_TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -37,51 +38,85 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SIDEWAYS = {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
-# Pillow warns of what is odd in a file; here, a file is either read or refused.
+_SWAPS_SIDES = {_EXIF_TRANSPOSE[orientation] for orientation in (5, 6, 7, 8)}
+_UNNAMED = "The picture"
+# Pillow warns about irregularities in a file. Here, a file is either read or rejected with an error.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 _Result = TypeVar("_Result")
 
 
 def open_picture(path: Path | str, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE) -> Pixels:
-    """Return the pixels of a picture file: upright, opaque, 8 bits, grey ``[h, w]`` or colour ``[h, w, 3]``.
+    """Return the pixels of a picture file: upright, opaque, ``uint8``, grey ``[h, w]`` or colour ``[h, w, 3]``.
 
     Args:
-        path: a PNG, JPEG, BMP, GIF or WebP file, known by its content; its name's ending is not looked at.
-        max_pixels: the most pixels that are decoded; the size is read from the header first.
-        min_side: the least pixels that each side must have.
+        path: a PNG, JPEG, BMP, GIF or WebP file. The format is detected from the content.
+        max_pixels: maximum number of pixels that are decoded. The size is read from the header first.
+        min_side: minimum width and height in pixels.
 
     Raises:
-        DataError: nothing else, whatever the file holds: it is missing, a folder, a web address, no picture,
-            of another format, broken, animated, too big or too small.
+        DataError: the file is missing, a folder, a URL, of an unsupported format, damaged, animated,
+            too large or too small. No other exception is raised.
     """
     return _open(path, max_pixels, min_side, _upright_pixels)
 
 
 def picture_size(path: Path | str) -> tuple[int, int]:
-    """Return width and height of a picture file, in pixels, as it is looked at; its pixels are not decoded.
+    """Return width and height of a picture file in pixels, after EXIF rotation, without decoding the pixels.
 
     Raises:
-        DataError: as ``open_picture`` does.
+        DataError: see :func:`open_picture`.
     """
     return _open(path, MAX_PIXELS, 1, _upright_size)
 
 
-def decode_picture(data: bytes, *, name: str = "the picture", max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Return the pixels of a picture file's bytes, as ``open_picture`` does; ``name`` is for its errors."""
+def decode_picture(data: bytes, *, name: str = _UNNAMED, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Return the pixels of a picture file given as bytes; ``name`` is used in error messages.
+
+    Raises:
+        DataError: see :func:`open_picture`.
+    """
     return _read(BytesIO(data), name, max_pixels, MIN_SIDE, _upright_pixels)
+
+
+def image_pixels(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Return the pixels of a PIL image of any mode, as :func:`open_picture` does for a file.
+
+    Raises:
+        DataError: the image is damaged, animated, too large or too small.
+    """
+    _check_header(image, _UNNAMED, _decodable(max_pixels), MIN_SIDE)
+    try:
+        return _upright_pixels(image)
+    except Exception as error:
+        raise _damaged(_UNNAMED, error) from error
+
+
+def check_pixels(pixels: ndarray) -> Pixels:
+    """Return an array of pixels unchanged if it is a picture.
+
+    Raises:
+        DataError: the array is not ``uint8`` ``[h, w]`` or ``[h, w, 3]``, or has a side below ``MIN_SIDE`` pixels.
+    """
+    shape = pixels.shape
+    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and shape[2] == 3)):
+        raise DataError(
+            f"An array of dtype {pixels.dtype} and shape {list(shape)} is not a picture.",
+            "Pass uint8 pixels 0..255 of shape [h, w] (grey) or [h, w, 3] (colour).",
+        )
+    _check_sides(_UNNAMED, shape[1], shape[0], MIN_SIDE)
+    return pixels
 
 
 def _open(path: Path | str, max_pixels: int, min_side: int, action: Callable[[Image.Image], _Result]) -> _Result:
     name = str(path)
     if name.lower().startswith(("http:", "https:", "ftp:", "file:", "data:")):
-        raise DataError(f"{name} is a web address, and pictures are read from files alone.", "Download it first.")
+        raise DataError(f"{name} is a URL; pictures are read from local files only.", "Download it first.")
     path = Path(path)
     try:
         if path.is_dir():
             raise DataError(f"{name} is a folder, not a picture.", f"Name the files in it, such as {name}/*.png.")
         if not path.is_file():
-            raise DataError(f"There is no picture file {name}.", "Check the path and its spelling.")
+            raise DataError(f"The picture file {name} does not exist.", "Check the path and its spelling.")
         with path.open("rb") as stream:
             return _read(stream, name, max_pixels, min_side, action)
     except (OSError, ValueError) as error:
@@ -93,12 +128,11 @@ def _open(path: Path | str, max_pixels: int, min_side: int, action: Callable[[Im
 def _read(
     stream: BinaryIO, name: str, max_pixels: int, min_side: int, action: Callable[[Image.Image], _Result]
 ) -> _Result:
-    """Return what ``action`` makes of the opened picture, its size and its header checked."""
-    # Pillow has a limit of its own, which only who trusts every picture in the process may lift.
-    max_pixels = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
-    most = MIN_ALLOWED_BYTES + MAX_PIXEL_BYTES * max_pixels
-    if (size := stream.seek(0, SEEK_END)) > most:
-        raise DataError(f"{name} has {size} bytes, more than the {most} that are read.", "Save it as PNG or JPEG.")
+    """Return ``action`` of the opened image, after its file size and header have been checked."""
+    max_pixels = _decodable(max_pixels)
+    max_bytes = MIN_ALLOWED_BYTES + MAX_PIXEL_BYTES * max_pixels
+    if (size := stream.seek(0, SEEK_END)) > max_bytes:
+        raise DataError(f"{name} has {size} bytes; at most {max_bytes} are read.", "Save it as PNG or JPEG.")
     stream.seek(0)
     try:
         with Image.open(stream, formats=FORMATS) as image:
@@ -107,75 +141,88 @@ def _read(
     except DataError:
         raise
     except Image.DecompressionBombError as error:
-        raise _too_big(name, str(error).split(",")[0], max_pixels) from error
+        raise _too_large(name, str(error).split(",")[0], max_pixels) from error
     except Exception as error:
-        raise _not_decoded(stream, name, error) from error
+        raise _undecodable(stream, name, error) from error
+
+
+def _decodable(max_pixels: int) -> int:
+    """Return the limit that applies: Pillow's own, process-wide limit is left in place."""
+    return min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
 
 
 def _upright_pixels(image: Image.Image) -> Pixels:
     image.load()
-    turn = _turn(image)  # its first value is 0, which is not None
-    return np.ascontiguousarray(_to_pixels(image if turn is None else image.transpose(turn)))
+    transpose = _exif_transpose(image)  # a member may have the value 0
+    return np.ascontiguousarray(_to_pixels(image if transpose is None else image.transpose(transpose)))
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
-    return image.size[::-1] if _turn(image) in _SIDEWAYS else image.size
+    return image.size[::-1] if _exif_transpose(image) in _SWAPS_SIDES else image.size
 
 
 def _check_header(image: Image.Image, name: str, max_pixels: int, min_side: int) -> None:
-    """Refuse by what the header says, before any pixel is decoded."""
+    """Reject an image by its header, before any pixel is decoded."""
     width, height = image.size
     if width * height > max_pixels:
-        raise _too_big(name, f"{width} x {height} pixels", max_pixels)
+        raise _too_large(name, f"{width} x {height} pixels", max_pixels)
+    _check_sides(name, width, height, min_side)
+    # A JPEG from a phone may contain several images (format MPO); the first one is the photo.
+    if image.format in ("GIF", "WEBP", "PNG") and getattr(image, "is_animated", False):
+        # The number of frames is not reported: counting those of a GIF means reading the whole file.
+        raise DataError(f"{name} is animated; a picture has one frame.", "Save one frame as PNG.")
+
+
+def _check_sides(name: str, width: int, height: int, min_side: int) -> None:
     if min(width, height) < min_side:
         raise DataError(
             f"{name} has {width} x {height} pixels; each side needs at least {min_side}.",
-            "Give a picture in which the symbol can be seen.",
+            "Use a picture in which the symbol is visible.",
         )
-    # A phone's JPEG may carry further pictures (format MPO): its first is the photo itself.
-    if image.format in ("GIF", "WEBP", "PNG") and getattr(image, "is_animated", False):
-        # How many frames a GIF has is known only after a walk through all of it: it may have a million.
-        raise DataError(f"{name} is animated, and a picture has one frame.", "Save one frame as PNG.")
 
 
-def _too_big(name: str, size: str, max_pixels: int) -> DataError:
+def _too_large(name: str, size: str, max_pixels: int) -> DataError:
     return DataError(
-        f"{name} is too big to decode: {size}, where {max_pixels / 1e6:g} megapixels are allowed.",
+        f"{name} is too large to decode: {size}, and at most {max_pixels / 1e6:g} megapixels are allowed.",
         "Shrink it, or raise the limit if you trust its source.",
     )
 
 
-def _not_decoded(stream: BinaryIO, name: str, error: Exception) -> DataError:
-    """Say what a file is that Pillow refused: an iPhone's HEIC, another kind of file, or a broken picture."""
+def _damaged(name: str, error: Exception) -> DataError:
+    return DataError(
+        f"{name} is a damaged picture: {type(error).__name__}: {error}.", "Save, copy or download it again."
+    )
+
+
+def _undecodable(stream: BinaryIO, name: str, error: Exception) -> DataError:
+    """Return the error for a file that Pillow rejects: HEIC, another kind of file, or a damaged picture."""
     stream.seek(0)
     head = stream.read(16)
     if head[4:8] == b"ftyp":
         return DataError(
-            f"{name} is an HEIC, AVIF or video file, which is not read here.",
+            f"{name} is an HEIC, AVIF or video file, which is not supported.",
             "Export it as JPEG or PNG (iPhone: Settings, Camera, Formats, Most Compatible).",
         )
     if not head:
         return DataError(f"{name} is empty: 0 bytes.", "Save or copy it again.")
     if isinstance(error, UnidentifiedImageError):
         return DataError(
-            f"{name} is no picture that can be read: it begins with {head[:8]!r}.",
-            f"Give one of {', '.join(FORMATS)}.",
+            f"{name} is not readable: it begins with {head[:8]!r}.",
+            f"Use one of the formats {', '.join(FORMATS)}.",
         )
-    return DataError(
-        f"{name} is a broken picture: {type(error).__name__}: {error}.", "Save, copy or download it again."
-    )
+    return _damaged(name, error)
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """Return the turn that the camera noted in EXIF, if it can be read; a broken note is no reason to refuse."""
+def _exif_transpose(image: Image.Image) -> Image.Transpose | None:
+    """Return the transposition that EXIF specifies; an unreadable EXIF block is ignored."""
     try:
-        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # noqa: BLE001 -- EXIF is a format of its own, and as often broken
+        return _EXIF_TRANSPOSE.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # noqa: BLE001 -- EXIF is a separate format, and damaged blocks are common
         return None
 
 
 def _to_pixels(image: Image.Image) -> Pixels:
-    """Return the pixels of any mode of Pillow as 8-bit grey or colour, transparency laid over white."""
+    """Return the pixels of a PIL image of any mode as 8-bit grey or colour, with transparency composited on white."""
     if image.mode.startswith("I;16"):
         return (np.asarray(image) // 257).astype(np.uint8)
     if image.mode in ("I", "F"):
@@ -183,12 +230,12 @@ def _to_pixels(image: Image.Image) -> Pixels:
     if image.mode in ("1", "L") and "transparency" not in image.info:
         return np.asarray(image.convert("L"))
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        pixels = _over(image.convert("RGBA"), 255)
-        # White ink on a transparent sheet vanishes on white: there, the sheet is black.
-        return pixels if np.ptp(pixels) else _over(image.convert("RGBA"), 0)
+        pixels = _composite(image.convert("RGBA"), 255)
+        # White ink on a transparent background is invisible on white; then the background is black.
+        return pixels if np.ptp(pixels) else _composite(image.convert("RGBA"), 0)
     return np.asarray(image.convert("RGB"))
 
 
-def _over(image: Image.Image, level: int) -> Pixels:
-    sheet = Image.new("RGBA", image.size, (level, level, level, 255))
-    return np.asarray(Image.alpha_composite(sheet, image).convert("RGB"))
+def _composite(image: Image.Image, level: int) -> Pixels:
+    background = Image.new("RGBA", image.size, (level, level, level, 255))
+    return np.asarray(Image.alpha_composite(background, image).convert("RGB"))

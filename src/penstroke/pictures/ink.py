@@ -1,8 +1,8 @@
-"""From a picture to its ink: how dark each pixel's pen stroke is, with paper, light and ruled lines taken away.
+"""Find the ink of a picture: the strength of the pen at each pixel, without paper, light and ruled lines.
 
-The road: shrink, grey, polarity (which of dark and bright is the ink, and how wide its strokes are), light
-(divide by the local paper), rules (take away printed lines), mask (what is ink). Each stage is a pure function on
-arrays. This file does not know what is written, nor how many symbols there are.
+The stages are: reduction, grey, polarity (whether ink is dark or bright, and how wide its strokes are), illumination
+(division by the local paper), ruled lines (removal), and the mask of the ink. Each stage is a pure function on arrays.
+This module does not depend on what is written, nor on the number of symbols.
 """
 
 from dataclasses import dataclass, replace
@@ -12,36 +12,36 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from scipy import ndimage
 
+from penstroke.errors import EmptyPicture
 from penstroke.pictures.basics import (
-    EmptyPicture,
     Grey,
     Mask,
     Stage,
-    Watch,
+    StageCallback,
     as_picture,
     resize,
     shrink,
     to_grey,
 )  # fmt: skip
-from penstroke.pictures.polarity import Rough, find_polarity, level_on
-from penstroke.pictures.rules import remove_rules
+from penstroke.pictures.polarity import InkEstimate, estimate_ink, level_on_flat_paper
+from penstroke.pictures.ruled_lines import remove_ruled_lines
 
 WORK_SIDE = 1000
-"""Longest side, in pixels, at which strokes are looked at; bigger pictures are shrunk to it first."""
-STROKE_WORK = 8.0
-"""Widest stroke, in pixels, that still gains from more pixels: wider ones are shrunk to it."""
+"""Longest side, in pixels, at which strokes are detected. Larger pictures are reduced to it."""
+WORK_STROKE = 8.0
+"""Widest stroke, in pixels, that benefits from the resolution. Pictures with wider strokes are reduced to it."""
 
 
 @dataclass(frozen=True)
 class Ink:
-    """The ink of a picture, at working size.
+    """The ink of a picture, at working resolution.
 
     Args:
-        level: float32 ``[h, w]``, 0 for paper, 1 for the pen's full strength.
-        mask: bool ``[h, w]``, where strokes are.
-        width: the usual width of a stroke in working pixels.
+        level: ``float32`` ``[h, w]``, 0 for paper to 1 for the full strength of the pen.
+        mask: ``bool`` ``[h, w]``, true on strokes.
+        width: the median width of strokes in working pixels.
         scale: working pixels per pixel of the picture.
-        noise: the paper's own spread of ``level`` (standard deviation).
+        noise: standard deviation of the paper's ``level``; 0 for a drawn picture.
     """
 
     level: Grey
@@ -51,103 +51,115 @@ class Ink:
     noise: float
 
 
-def find_ink(picture: UInt8[ndarray, "h w *c"], watch: Watch | None = None) -> Ink:
-    """Return the ink of a picture of any size, light, paper and polarity.
+def find_ink(picture: UInt8[ndarray, "h w *c"], on_stage: StageCallback | None = None) -> Ink:
+    """Return the ink of a picture of any size, illumination, paper and polarity.
 
     Args:
-        picture: uint8, grey ``[h, w]`` or colour ``[h, w, 3]``.
-        watch: is shown each stage.
+        picture: ``uint8``, grey ``[h, w]`` or colour ``[h, w, 3]``.
+        on_stage: called with each stage.
 
     Raises:
-        EmptyPicture: nothing in it is ink.
+        EmptyPicture: no ink is found.
     """
-    show = watch or (lambda _stage: None)
-    small = shrink(picture, WORK_SIDE / max(picture.shape[:2]))
-    grey = to_grey(small)
+    show = on_stage or (lambda _stage: None)
+    grey = to_grey(shrink(picture, WORK_SIDE / max(picture.shape[:2])))
     show(Stage("grey", as_picture(grey / 255), f"{picture.shape[1]} x {picture.shape[0]} pixels"))
-    rough = find_polarity(grey)
-    found = f"ink is {'bright' if rough.bright else 'dark'}, strokes {rough.width:.1f} px"
-    show(Stage("polarity", as_picture(rough.mask), found))
-    if rough.width > STROKE_WORK:
-        grey, rough = _smaller(grey, rough, STROKE_WORK / rough.width)
-    page = 255 - grey if rough.bright else grey
-    if rough.paper is None:
-        level, noise = even_light(page, rough.mask, rough.width, rough.thick)
-    else:
-        level, noise = level_on(page, 255 - rough.paper if rough.bright else rough.paper), 0.0
-    show(Stage("even light", as_picture(level), f"noise {noise:.3f}"))
-    strength = ink_strength(level, rough.mask, noise)
-    ruled = remove_rules(level, strength, noise)
-    found = "taken away" if (ruled < level).any() else "none found"
-    show(Stage("rules removed", as_picture(ruled / strength), found))
-    mask = find_mask(ruled, strength, noise)
+    estimate = estimate_ink(grey)
+    note = f"ink is {'bright' if estimate.bright else 'dark'}, strokes {estimate.width:.1f} px"
+    show(Stage("polarity", as_picture(estimate.mask), note))
+    if estimate.width > WORK_STROKE:
+        grey, estimate = _reduced(grey, estimate, WORK_STROKE / estimate.width)
+    level, noise = _level(grey, estimate)
+    show(Stage("illumination", as_picture(level), f"noise {noise:.3f}"))
+    strength = ink_strength(level, estimate.mask, noise)
+    unruled = remove_ruled_lines(level, strength, noise)
+    note = "removed" if (unruled < level).any() else "none found"
+    show(Stage("ruled lines", as_picture(unruled / strength), note))
+    mask = ink_mask(unruled, strength, noise)
     if not mask.any():
         raise EmptyPicture("no stroke stands out from the paper")
     scale = max(grey.shape) / max(picture.shape[:2])
     floor = min(2 * noise, 0.15 * strength)
-    level = np.clip((ruled - floor) / max(strength - floor, 1e-6), 0, 1).astype(np.float32)
+    level = np.clip((unruled - floor) / max(strength - floor, 1e-6), 0, 1).astype(np.float32)
     show(Stage("ink", as_picture(mask), f"strength {strength:.2f}"))
-    return Ink(level, mask, rough.width, scale, noise / strength)
+    return Ink(level, mask, estimate.width, scale, noise / strength)
 
 
-def _smaller(grey: Grey, rough: Rough, factor: float) -> tuple[Grey, Rough]:
-    """Return the picture and the first look at it, both shrunk."""
-    mask = resize(rough.mask.astype(np.float32), factor) > 0.5
-    return resize(grey, factor), replace(rough, mask=mask, width=rough.width * factor, thick=rough.thick * factor)
+def _reduced(grey: Grey, estimate: InkEstimate, factor: float) -> tuple[Grey, InkEstimate]:
+    """Return the picture and the estimate of its ink at a lower resolution."""
+    mask = resize(estimate.mask.astype(np.float32), factor) > 0.5
+    width, max_width = estimate.width * factor, estimate.max_width * factor
+    return resize(grey, factor), replace(estimate, mask=mask, width=width, max_width=max_width)
 
 
-def even_light(grey: Grey, rough: Mask, width: float, thick: float) -> tuple[Grey, float]:
-    """Return how much darker than its local paper each pixel is, as a share of it, and the paper's noise.
+def _level(grey: Grey, estimate: InkEstimate) -> tuple[Grey, float]:
+    """Return the level of the ink relative to the paper, and the noise of the paper."""
+    page = 255 - grey if estimate.bright else grey
+    if estimate.paper is None:
+        return normalise_illumination(page, estimate.mask, estimate.width, estimate.max_width)
+    return level_on_flat_paper(page, 255 - estimate.paper if estimate.bright else estimate.paper), 0.0
 
-    The paper is the darker of two estimates. One closes over everything thinner than three strokes, or than the
-    thickest blot: it keeps the edges of shadows, pages and tables, which an average would smear into false ink. The
-    other averages what is not ink: it follows the hollows of the light that a closing would bridge.
+
+def normalise_illumination(grey: Grey, mask: Mask, width: float, max_width: float) -> tuple[Grey, float]:
+    """Return how much darker than its local paper each pixel is, as a fraction of it, and the noise of the paper.
+
+    The level of the paper is the darker of two estimates. The first is a morphological closing of everything thinner
+    than three strokes, or than the widest component. It preserves the edges of shadows, pages and tables, which an
+    average would blur into false ink. The second is an average of what is not ink. It follows dark regions of the
+    illumination that a closing would bridge.
 
     Args:
-        grey: float32 ``[h, w]``, ink darker than paper.
-        rough: bool ``[h, w]``, where ink is, roughly.
-        width: strokes' usual width in pixels.
-        thick: the thickest blot's width in pixels.
+        grey: ``float32`` ``[h, w]``, ink darker than paper.
+        mask: ``bool`` ``[h, w]``, an estimate of the ink.
+        width: the median width of strokes in pixels.
+        max_width: the maximum width of strokes in pixels.
     """
-    reach = int(max(1.5 * width, 0.75 * min(thick, 6 * width)) + 1.5)
-    closed = ndimage.grey_closing(ndimage.gaussian_filter(grey, 0.15 * width), size=2 * reach + 1)
-    bare = ~ndimage.binary_dilation(rough, np.ones((3, 3)), int(0.3 * width + 1))
-    weight = ndimage.gaussian_filter(bare.astype(np.float32), 2 * width, truncate=3)
-    average = ndimage.gaussian_filter(np.where(bare, grey, 0), 2 * width, truncate=3) / np.maximum(weight, 1e-3)
+    radius = int(max(1.5 * width, 0.75 * min(max_width, 6 * width)) + 1.5)
+    closed = ndimage.grey_closing(ndimage.gaussian_filter(grey, 0.15 * width), size=2 * radius + 1)
+    blank = ~ndimage.binary_dilation(mask, np.ones((3, 3)), int(0.3 * width + 1))
+    weight = ndimage.gaussian_filter(blank.astype(np.float32), 2 * width, truncate=3)
+    average = ndimage.gaussian_filter(np.where(blank, grey, 0), 2 * width, truncate=3) / np.maximum(weight, 1e-3)
     paper = np.where(weight > 0.05, np.minimum(average, closed), closed)
     level = 1 - grey / np.maximum(paper, 1.0)
-    noise = _noise(level, bare)
-    level = level - (np.median(level[bare][:: 1 + level.size // 50_000]) if bare.any() else 0)
+    noise = _noise(level, blank)
+    level = level - (np.median(level[blank][:: 1 + level.size // 50_000]) if blank.any() else 0)
     if noise > 0.01 and width > 3:
         level = ndimage.gaussian_filter(level, 0.12 * width)
-    # What lies in the dark beyond the page (a table, a book's spine) has no ink worth reading.
+    # Dark regions beyond the page (a table, the spine of a book) contain no legible ink.
     level = np.where(closed < 0.35 * np.percentile(closed[::3, ::3], 75), 0, level)
     return np.maximum(level, 0).astype(np.float32), noise
 
 
-def _noise(level: Grey, bare: Mask) -> float:
-    """Return the spread of the bare paper's level, from pixels near each other: slow changes are light, not noise."""
-    both = bare[:, 3:] & bare[:, :-3]
+def _noise(level: Grey, blank: Mask) -> float:
+    """Return the standard deviation of the blank paper's level.
+
+    It is estimated from differences of pixels near each other, which slow changes of the illumination do not affect.
+    """
+    both = blank[:, 3:] & blank[:, :-3]
     steps = np.abs(level[:, 3:] - level[:, :-3])[both]
     return 1.4826 / 2**0.5 * float(np.median(steps[:: 1 + steps.size // 50_000])) if steps.size else 0.0
 
 
-def ink_strength(level: Grey, rough: Mask, noise: float) -> float:
-    """Return the level of a full stroke: the upper middle of what the rough mask covers."""
-    inside = level[rough]
+def ink_strength(level: Grey, mask: Mask, noise: float) -> float:
+    """Return the level of a full stroke: an upper percentile of the levels in the estimated mask.
+
+    Raises:
+        EmptyPicture: no level in the mask exceeds the noise.
+    """
+    inside = level[mask]
     inside = inside[inside > max(3 * noise, 0.02)]
     if inside.size == 0:
         raise EmptyPicture("no stroke stands out from the paper")
-    # Without noise nothing needs room above the usual: then a full stroke is the strongest, as drawn.
+    # Without noise, the strongest levels are the pen's, and none is an outlier.
     return float(np.percentile(inside, 75 if noise > 0.002 else 98))
 
 
-def find_mask(level: Grey, strength: float, noise: float) -> Mask:
-    """Return where ink is: wherever it is half as strong as the pen, and from there on along fainter strokes."""
+def ink_mask(level: Grey, strength: float, noise: float) -> Mask:
+    """Return where ink is, by hysteresis thresholding: strokes of half the pen's strength with their fainter parts."""
     faint = level > max(0.25 * strength, 3.0 * noise)
     sure = level > max(0.5 * strength, 4.0 * noise)
-    pieces, count = ndimage.label(faint, np.ones((3, 3)))
+    labels, count = ndimage.label(faint, np.ones((3, 3)))
     keep = np.zeros(count + 1, bool)
-    keep[np.unique(pieces[sure])] = True
+    keep[np.unique(labels[sure])] = True
     keep[0] = False
-    return keep[pieces]
+    return keep[labels]

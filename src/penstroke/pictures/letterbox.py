@@ -1,4 +1,4 @@
-"""A picture fitted whole into the size that a network takes, its ratio kept: the rule for pictures of things."""
+"""Fit a whole picture into an image of another size, with its aspect ratio kept. Used for pictures of objects."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -7,7 +7,15 @@ from PIL import Image, ImageOps
 
 
 def letterbox(picture: UInt8[ndarray, "h w *c"], size: tuple[int, int]) -> UInt8[ndarray, "h2 w2 *c"]:
-    """Return a picture fitted into (width, height) pixels, grey if it was grey, on its border's median colour."""
+    """Return a picture fitted into an image, with bars in the median colour of the picture's border.
+
+    Args:
+        picture: grey ``[h, w]`` or colour ``[h, w, 3]``.
+        size: width and height of the result in pixels.
+
+    Returns:
+        Grey if the picture is grey, else colour. A picture that already has the size is returned unchanged.
+    """
     image = Image.fromarray(picture)
     if image.size == size:
         return picture

@@ -1,154 +1,131 @@
-"""From a photo, scan, screenshot or drawing of one symbol to the picture that a network was trained on.
+"""Prepare a photo, scan, screenshot or drawing of one symbol as an image in the style of MNIST.
 
-``prepare`` is the whole road; ``prepare_with_stages`` keeps every step of it to look at. The rule ``digit`` makes
-what MNIST's makers would have made; ``letterbox`` only fits a picture into a square, for datasets of things. This
-file knows no network.
+``prepare`` finds the ink, selects the symbol, and normalises its size, position and stroke width. This module does not
+depend on models.
 """
 
-from collections.abc import Callable
-
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 from scipy import ndimage
 
-from penstroke.errors import UsageError, nearest
-from penstroke.pictures.basics import EmptyPicture, Stage, Watch, as_picture, rim
+from penstroke.errors import EmptyPicture
+from penstroke.pictures.basics import Mask, Stage, StageCallback, as_picture, border_values
 from penstroke.pictures.ink import Ink, find_ink
-from penstroke.pictures.letterbox import letterbox, to_channels
 from penstroke.pictures.shape import to_symbol
 
-FAINTEST_STROKE, FULL_STROKE = 0.5, 0.62
-"""Of the pen's full strength, that half of a stroke reaches: below the first it is no pen's, from the second it is."""
-SHARP_EDGE = 0.9
-"""Between them, how much of its strength an edge gains over the stroke's width."""
-NOISIEST = 0.12
-"""Spread of the paper's level as a share of the pen's; a noisy photograph of pencil has 0.09."""
-LEAST_CORE = 0.2
-"""Of the ink that hangs together, that a symbol has which hangs on to the rim."""
-LEAST_SHARE = 0.06
-"""Of all ink, that one symbol has."""
-
-Picture = UInt8[ndarray, "h w *c"]
+MIN_STRENGTH, SURE_STRENGTH = 0.5, 0.62
+"""Median level of a symbol below which its marks are not pen strokes, and from which they are."""
+MIN_SHARPNESS = 0.9
+"""Between these two, the minimum increase of the level across the edge of a stroke, times the stroke's width."""
+MAX_NOISE = 0.12
+"""Maximum noise of the paper relative to the pen's level. Noisy photographs of pencil have 0.09."""
+MIN_CORE_SHARE = 0.2
+"""Fraction of the ink of a connected component that a symbol must have to be detached from the border."""
+MIN_INK_SHARE = 0.06
+"""Fraction of all ink in the picture that a single symbol must have."""
 
 
-def prepare(picture: Picture, rule: str = "digit", size: int = 28, watch: Watch | None = None) -> UInt8[ndarray, "s s"]:
-    """Return the picture of one symbol as the network knows it.
+def prepare(
+    picture: UInt8[ndarray, "h w *c"], size: int = 28, on_stage: StageCallback | None = None
+) -> UInt8[ndarray, "s s"]:
+    """Return the picture of one symbol in the style of MNIST: white on black, scaled to its box, centred by mass.
 
     Args:
-        picture: uint8, grey ``[h, w]`` or colour ``[h, w, 3]``, dark on bright or bright on dark.
-        rule: ``digit`` (ink found, cropped, centred by mass, white on black) or ``letterbox`` (fitted, grey).
+        picture: ``uint8``, grey ``[h, w]`` or colour ``[h, w, 3]``, dark on bright or bright on dark.
         size: the side of the result in pixels.
-        watch: is shown each stage, such as a list's ``append``.
+        on_stage: called with each stage, for example ``list.append``.
 
     Raises:
-        EmptyPicture: by the rule ``digit``, where nothing is ink.
-        UsageError: there is no such rule.
+        EmptyPicture: no symbol is found.
     """
-    if rule not in RULES:
-        raise UsageError(f"There is no rule {rule!r} to prepare pictures by.", nearest(rule, RULES))
-    return RULES[rule](picture, size, watch)
-
-
-def prepare_with_stages(picture: Picture, rule: str = "digit", size: int = 28) -> list[Stage]:
-    """Return every step of ``prepare`` by name; the last one's image is its result."""
-    stages = [Stage("picture", picture)]
-    result = prepare(picture, rule, size, stages.append)
-    return [*stages, Stage("result", result, f"{size} x {size} pixels")]
-
-
-def _digit(picture: Picture, size: int, watch: Watch | None) -> UInt8[ndarray, "s s"]:
-    ink = find_ink(picture, watch)
-    mask = off_the_rim(ink, main_group(ink))
-    check_written(ink, mask)
+    ink = find_ink(picture, on_stage)
+    mask = detach_from_border(ink, symbol_mask(ink))
+    check_strokes(ink, mask)
     symbol = isolate(ink, mask)
-    if watch:
-        watch(Stage("symbol", as_picture(symbol), "specks, borders and neighbours left out"))
-    return to_symbol(symbol, size, watch)
+    if on_stage:
+        on_stage(Stage("symbol", as_picture(symbol), "without specks, borders and neighbours"))
+    return to_symbol(symbol, size, on_stage)
 
 
-def _letterbox(picture: Picture, size: int, _watch: Watch | None) -> UInt8[ndarray, "s s"]:
-    return to_channels(letterbox(picture, (size, size)), 1)[0]
+def symbol_mask(ink: Ink) -> Mask:
+    """Return the mask of the symbol: the main component of the ink and the components that belong to it.
 
-
-RULES: dict[str, Callable[[Picture, int, Watch | None], UInt8[ndarray, "s s"]]] = {
-    "digit": _digit,
-    "letterbox": _letterbox,
-}
-
-
-def off_the_rim(ink: Ink, mask: Bool[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
-    """Return the symbol without the page's edge or the table that it hangs on to by a link thinner than its strokes."""
-    if ink.noise == 0 or not rim(mask).any():
-        return mask
-    depth = max(1, round(0.3 * ink.width))
-    cores, count = ndimage.label(ndimage.binary_erosion(mask, np.ones((3, 3)), depth, border_value=1), np.ones((3, 3)))
-    energy = np.bincount(cores.ravel(), ink.level.ravel(), minlength=count + 1)
-    energy[rim(cores)] = energy[0] = 0
-    if energy.max() < LEAST_CORE * ink.level[mask].sum():
-        return mask
-    core = cores == energy.argmax()
-    return mask & ndimage.binary_dilation(core, np.ones((3, 3)), depth + 1)
-
-
-def check_written(ink: Ink, mask: Bool[ndarray, "h w"]) -> None:
-    """Refuse what no pen wrote: grain, what fades at all sides as shades and faces do, and one tile of a pattern.
+    A component belongs to the symbol if it is close relative to the symbol's size and large enough to be a stroke,
+    such as the top bar of a 5 or a stroke that the pen interrupted. Components that touch the picture's border are
+    borders or neighbours, unless there are no others.
 
     Raises:
-        EmptyPicture: the marks in ``mask`` fade all over, or are a small part of all ink.
+        EmptyPicture: the main component is a speck.
     """
-    if ink.noise > NOISIEST:
-        raise EmptyPicture("no stroke stands out from the paper's own grain")
-    edges = ndimage.gaussian_gradient_magnitude(ink.level, 0.7)[mask & ~ndimage.binary_erosion(mask)]
-    full, sharp = float(np.median(ink.level[mask])), ink.width * float(np.median(edges))
-    fades = full < FAINTEST_STROKE or (full < FULL_STROKE and sharp < SHARP_EDGE)
-    if fades and ink.noise > 0:  # what was drawn may be enlarged and so blurred as one likes
-        raise EmptyPicture("light and shadow, with no stroke of a pen")
-    if ink.level[mask].sum() < LEAST_SHARE * ink.level[ink.mask].sum():
-        raise EmptyPicture("a pattern or many marks, none of which stands out")
-
-
-def main_group(ink: Ink) -> Bool[ndarray, "h w"]:
-    """Return the mask of the one symbol: the strongest piece of ink, and the pieces that belong to it.
-
-    A piece belongs to it if it is near for the symbol's size, and big enough to be a stroke: a 5's hat, a pen that
-    skipped. What touches the picture's rim is a border or a neighbour, unless there is nothing else.
-    """
-    pieces, count = ndimage.label(ink.mask, np.ones((3, 3)))
-    boxes = ndimage.find_objects(pieces)
-    energy = np.bincount(pieces.ravel(), ink.level.ravel(), minlength=count + 1)[1:]
+    labels, count = ndimage.label(ink.mask, np.ones((3, 3)))
+    slices = ndimage.find_objects(labels)
+    ink_mass = np.bincount(labels.ravel(), ink.level.ravel(), minlength=count + 1)[1:]
     height, width = ink.mask.shape
-    frame = np.array([[b[0].start, b[1].start, b[0].stop, b[1].stop] for b in boxes], float)
-    at_rim = (frame[:, :2] <= 0).any(1) | (frame[:, 2] >= height) | (frame[:, 3] >= width)
-    frame_like = at_rim & (((frame[:, 2:] - frame[:, :2]) / [height, width]).max(1) > 0.8)
-    # A drawn picture has no table and no neighbours: what touches its rim belongs to it.
-    at_rim &= ink.noise > 0
-    away = np.hypot((frame[:, 0] + frame[:, 2]) / height - 1, (frame[:, 1] + frame[:, 3]) / width - 1)
-    worth = energy * np.where(frame_like, 0.03, np.where(at_rim, 0.15, 1)) * (1.2 - 0.5 * np.minimum(away, 1))
-    main = int(np.argmax(worth))
-    if energy[main] < 0.5 * ink.width**2:
+    boxes = np.array([[s[0].start, s[1].start, s[0].stop, s[1].stop] for s in slices], float)
+    at_border = (boxes[:, :2] <= 0).any(1) | (boxes[:, 2] >= height) | (boxes[:, 3] >= width)
+    frame_like = at_border & (((boxes[:, 2:] - boxes[:, :2]) / [height, width]).max(1) > 0.8)
+    # A drawn picture has no table and no neighbours; a component that touches its border belongs to the symbol.
+    at_border &= ink.noise > 0
+    distance = np.hypot((boxes[:, 0] + boxes[:, 2]) / height - 1, (boxes[:, 1] + boxes[:, 3]) / width - 1)
+    weight = np.where(frame_like, 0.03, np.where(at_border, 0.15, 1))
+    main = int(np.argmax(ink_mass * weight * (1.2 - 0.5 * np.minimum(distance, 1))))
+    if ink_mass[main] < 0.5 * ink.width**2:
         raise EmptyPicture("there are only specks")
+    min_mass = max(0.02 * ink_mass[main], 0.4 * ink.width**2)
     chosen = {main}
-    box = frame[main].copy()
-    # The nearest first, so that a symbol grows from its middle.
-    for i in np.argsort(_gaps(frame, box)):
+    box = boxes[main].copy()
+    # The nearest component first, so that the symbol grows from its middle.
+    for i in np.argsort(_gaps(boxes, box)):
         side = max(box[2] - box[0], box[3] - box[1])
-        is_stroke = energy[i] >= max(0.02 * energy[main], 0.4 * ink.width**2) and not (at_rim[i] and not at_rim[main])
-        if i != main and is_stroke and _gaps(frame[i : i + 1], box)[0] <= 0.3 * side:
+        is_stroke = ink_mass[i] >= min_mass and not (at_border[i] and not at_border[main])
+        if i != main and is_stroke and _gaps(boxes[i : i + 1], box)[0] <= 0.3 * side:
             chosen.add(int(i))
-            box = np.concatenate([np.minimum(box[:2], frame[i, :2]), np.maximum(box[2:], frame[i, 2:])])
-    return np.isin(pieces, [i + 1 for i in chosen])
+            box = np.concatenate([np.minimum(box[:2], boxes[i, :2]), np.maximum(box[2:], boxes[i, 2:])])
+    return np.isin(labels, [i + 1 for i in chosen])
 
 
-def _gaps(frame: Float[ndarray, "n 4"], box: Float[ndarray, " 4"]) -> Float[ndarray, " n"]:
-    """Return the empty distance in pixels from each box to ``box``; 0 where they overlap."""
-    between = np.maximum(np.maximum(frame[:, :2] - box[2:], box[:2] - frame[:, 2:]), 0)
+def _gaps(boxes: Float[ndarray, "n 4"], box: Float[ndarray, " 4"]) -> Float[ndarray, " n"]:
+    """Return the distance in pixels between each box and ``box``; 0 if they overlap."""
+    between = np.maximum(np.maximum(boxes[:, :2] - box[2:], box[:2] - boxes[:, 2:]), 0)
     return np.hypot(between[:, 0], between[:, 1])
 
 
-def isolate(ink: Ink, mask: Bool[ndarray, "h w"]) -> Float[ndarray, "h w"]:
+def detach_from_border(ink: Ink, mask: Mask) -> Mask:
+    """Return the symbol without a page edge or table that a link thinner than its strokes connects to it."""
+    if ink.noise == 0 or not border_values(mask).any():
+        return mask
+    depth = max(1, round(0.3 * ink.width))
+    cores, count = ndimage.label(ndimage.binary_erosion(mask, np.ones((3, 3)), depth, border_value=1), np.ones((3, 3)))
+    ink_mass = np.bincount(cores.ravel(), ink.level.ravel(), minlength=count + 1)
+    ink_mass[border_values(cores)] = ink_mass[0] = 0
+    if ink_mass.max() < MIN_CORE_SHARE * ink.level[mask].sum():
+        return mask
+    core = cores == ink_mass.argmax()
+    return mask & ndimage.binary_dilation(core, np.ones((3, 3)), depth + 1)
+
+
+def check_strokes(ink: Ink, mask: Mask) -> None:
+    """Check that the marks in ``mask`` are pen strokes.
+
+    Raises:
+        EmptyPicture: the marks are the grain of the paper, fade on all sides as shadows and faces do, or are a small
+            part of all ink, such as one tile of a pattern.
+    """
+    if ink.noise > MAX_NOISE:
+        raise EmptyPicture("no stroke stands out from the grain of the paper")
+    edges = ndimage.gaussian_gradient_magnitude(ink.level, 0.7)[mask & ~ndimage.binary_erosion(mask)]
+    strength, sharpness = float(np.median(ink.level[mask])), ink.width * float(np.median(edges))
+    fades = strength < MIN_STRENGTH or (strength < SURE_STRENGTH and sharpness < MIN_SHARPNESS)
+    if fades and ink.noise > 0:  # a drawn picture, which has no noise, may be blurred by enlargement
+        raise EmptyPicture("there is only light and shadow, and no pen stroke")
+    if ink.level[mask].sum() < MIN_INK_SHARE * ink.level[ink.mask].sum():
+        raise EmptyPicture("there is a pattern, or many marks of which none stands out")
+
+
+def isolate(ink: Ink, mask: Mask) -> Float[ndarray, "h w"]:
     """Return the levels of the ink in ``mask`` and of its soft edge, and 0 elsewhere."""
     edge = max(2, round(0.4 * ink.width))
-    # No other piece's ink, however near.
+    # The ink of other components is excluded, however close it is.
     near = ndimage.binary_dilation(mask, np.ones((3, 3)), edge) & (mask | ~ink.mask)
     return np.where(near, ink.level, 0).astype(np.float32)

@@ -1,87 +1,88 @@
-"""From one symbol's ink to the picture that MNIST would have made of it.
+"""Normalise the ink of one symbol to an image in the style of MNIST.
 
-MNIST's makers scaled each digit, grey levels kept, so that its longer side fills 20 pixels, and put its centre of
-mass in the middle of 28 x 28. Nearly all of MNIST's strokes are 1.4 to 5 pixels wide. This file knows only the ink
-of a single symbol, and nothing of paper.
+MNIST's digits were scaled with their aspect ratio and grey levels kept, so that the longer side has 20 pixels, and
+placed with their centre of mass in the middle of 28 x 28 pixels (LeCun et al., "Gradient-based learning applied to
+document recognition", 1998). Nearly all strokes of MNIST are 1.4 to 5 pixels wide. This module takes the ink of a
+single symbol; it does not depend on how ink is found.
 """
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from numpy import ndarray
 from scipy import ndimage
 
-from penstroke.pictures.basics import Stage, Watch, as_picture, resize_to, stroke_width
+from penstroke.pictures.basics import Grey, Stage, StageCallback, as_picture, resize_to, stroke_width
 
 BOX = 20
-"""Pixels that the symbol's longer side fills."""
-FINE = 4
-"""Times finer than the result, that strokes are made wider or thinner at."""
-TRACE = 0.06
-"""The faintest level that counts as the symbol's edge."""
-HAIRLINE, HAIRLINE_TO = 1.15, 1.8
-FELT, FELT_TO = 6.5, 5.5
-"""Widths of strokes in result pixels, beyond which they are changed, and to what."""
+"""Length of the symbol's longer side in pixels, for an image of 28 x 28."""
+OVERSAMPLING = 4
+"""Resolution at which stroke widths are changed, relative to the result."""
+MIN_LEVEL = 0.06
+"""Lowest level that belongs to the symbol's bounding box."""
+MIN_STROKE, MIN_STROKE_TARGET = 1.15, 1.8
+"""Width in pixels of 28 x 28 below which strokes are widened, and the width that they get."""
+MAX_STROKE, MAX_STROKE_TARGET = 6.5, 5.5
+"""Width in pixels of 28 x 28 above which strokes are thinned, and the width that they get."""
 
-Grey = Float[ndarray, "h w"]
 
-
-def to_symbol(level: Grey, size: int = 28, watch: Watch | None = None) -> UInt8[ndarray, "s s"]:
-    """Return one symbol's ink as MNIST would show it: white on black, in its box, centred by mass.
+def to_symbol(level: Grey, size: int = 28, on_stage: StageCallback | None = None) -> UInt8[ndarray, "s s"]:
+    """Return the ink of one symbol in the style of MNIST: white on black, scaled to its box, centred by mass.
 
     Args:
-        level: float32 ``[h, w]``, 0 for paper to 1 for full ink, of this symbol alone; some level is above ``TRACE``.
-        size: the side of the result; the symbol fills 20/28 of it.
-        watch: is shown the stages.
+        level: ``float32`` ``[h, w]``, 0 for paper to 1 for full ink, of this symbol only. Some level must be above
+            ``MIN_LEVEL``.
+        size: the side of the result. The symbol's longer side is 20/28 of it.
+        on_stage: called with each stage.
     """
-    show = watch or (lambda _stage: None)
+    show = on_stage or (lambda _stage: None)
     box = round(size * BOX / 28)
     level = crop(level)
     show(Stage("cropped", as_picture(level), f"{level.shape[1]} x {level.shape[0]} pixels"))
-    fine = fit(level, box * FINE)
-    width = stroke_width(fine > 0.5)[0] / FINE * BOX / box
-    if HAIRLINE <= width <= FELT and abs(max(level.shape) - box) <= 1:
-        # It has the right size already: resampling would only blur it.
+    fine = fit(level, box * OVERSAMPLING)
+    width = stroke_width(fine > 0.5)[0] / OVERSAMPLING * BOX / box
+    if MIN_STROKE <= width <= MAX_STROKE and abs(max(level.shape) - box) <= 1:
+        # The size is already right; resampling would only blur the symbol.
         fitted = level
     else:
-        fitted = fit(change_width(fine, width, box * FINE / BOX), box)
+        fitted = fit(limit_stroke_width(fine, width, box * OVERSAMPLING / BOX), box)
     show(Stage("fitted", as_picture(fitted), f"strokes {width:.1f} px"))
     return as_picture(centre(fitted, size))
 
 
 def crop(level: Grey) -> Grey:
-    """Return the part within the outermost traces of ink."""
-    rows, columns = np.flatnonzero((level > TRACE).any(1)), np.flatnonzero((level > TRACE).any(0))
+    """Return the bounding box of the levels above ``MIN_LEVEL``."""
+    rows, columns = np.flatnonzero((level > MIN_LEVEL).any(1)), np.flatnonzero((level > MIN_LEVEL).any(0))
     return level[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def fit(level: Grey, side: int) -> Grey:
-    """Return the levels scaled so that the longer side is ``side``, aspect kept."""
+    """Return the levels scaled so that the longer side is ``side``, with the aspect ratio kept."""
     factor = side / max(level.shape)
     size = (max(1, round(level.shape[1] * factor)), max(1, round(level.shape[0] * factor)))
     return np.clip(resize_to(level, size), 0, 1)
 
 
-def change_width(fine: Grey, width: float, unit: float) -> Grey:
-    """Return strokes brought into MNIST's range of widths, if they are far out of it.
+def limit_stroke_width(fine: Grey, width: float, scale: float) -> Grey:
+    """Return the symbol with strokes widened or thinned if their width is far outside MNIST's range.
 
     Args:
-        fine: float32 ``[h, w]``, the symbol at several pixels to a pixel of the result.
-        width: its strokes' width in result pixels.
-        unit: pixels of ``fine`` to a pixel of the result.
+        fine: ``float32`` ``[h, w]``, the symbol at several pixels per pixel of the result.
+        width: the width of its strokes, in pixels of 28 x 28.
+        scale: pixels of ``fine`` per pixel of 28 x 28.
     """
-    if HAIRLINE <= width <= FELT:
+    if MIN_STROKE <= width <= MAX_STROKE:
         return fine
-    goal = HAIRLINE_TO if width < HAIRLINE else FELT_TO
-    radius = max(1, round(abs(goal - width) / 2 * unit))
+    target = MIN_STROKE_TARGET if width < MIN_STROKE else MAX_STROKE_TARGET
+    radius = max(1, round(abs(target - width) / 2 * scale))
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     disk = x * x + y * y <= radius * radius + 1
-    if width < HAIRLINE:
+    if width < MIN_STROKE:
         return ndimage.grey_dilation(np.pad(fine, radius), footprint=disk)
     return ndimage.grey_erosion(fine, footprint=disk)
 
 
 def centre(fitted: Grey, size: int) -> Grey:
-    """Return a square with the symbol's centre of mass in its middle, by whole pixels, as in MNIST."""
+    """Return a square with the symbol's centre of mass in its middle, shifted by whole pixels as in MNIST."""
     height, width = fitted.shape
     mass = max(float(fitted.sum()), 1e-6)
     middle = size // 2

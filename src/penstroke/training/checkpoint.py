@@ -1,7 +1,8 @@
-"""Checkpoints: folders from which a training goes on bit for bit, whatever ended it.
+"""Checkpoints: folders from which an interrupted training run continues bit for bit.
 
-A checkpoint is ``RUN/checkpoints/EPOCH-STEP/`` with the model file, the training's other tensors, its state in JSON,
-and a manifest with the SHA-256 of each. It gets its name when all of that is on the disk. The latest two are kept.
+A checkpoint is the folder ``RUN/checkpoints/EPOCH-STEP/`` with the model file, the other tensors of the training, its
+state in JSON, and a manifest with the SHA-256 of each file. The folder gets its name after all files are on the disk.
+The latest two checkpoints are kept.
 """
 
 import hashlib
@@ -16,101 +17,102 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from penstroke import storage
-from penstroke.data.split import Split, fingerprint
-from penstroke.errors import ModelError, RunError, StorageError
+from penstroke.data import Split, fingerprint
+from penstroke.errors import ModelError, PenstrokeError, RunError, StorageError
 from penstroke.models.files import model_bytes
+from penstroke.models.modules import weights_of
 from penstroke.recipes import Recipe
 from penstroke.runs import MODEL, Run
-from penstroke.training.history import Progress, Sink, State
-from penstroke.training.snapshot import Snapshot, take
+from penstroke.training.callbacks import Callback
+from penstroke.training.history import Progress, State
+from penstroke.training.interval import CheckpointInterval
+from penstroke.training.snapshot import Snapshot, capture
 
-FORMAT = "penstroke-checkpoint-1"
+__all__ = ["Checkpoint", "CheckpointInterval", "Checkpointer", "latest", "read"]
+
+FORMAT = "penstroke-checkpoint-2"
 TENSORS, STATE, MANIFEST = "training.safetensors", "state.json", "manifest.json"
 FILES = (MODEL, TENSORS, STATE)
-GENERATIONS = 2
-"""Checkpoints that are kept."""
-
-AT_LEAST = 10.0
-"""Seconds between two checkpoints when nothing else is asked for..."""
-SHARE = 0.02
-"""...or more, so that writing them takes no larger share of the time than this."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How often a checkpoint is written; by default every 10 seconds, or less often where 2 % would go into it."""
-
-    steps: int | None = None
-    seconds: float | None = None
-    never: bool = False
-
-    def due(self, steps: int, seconds: float, cost: float) -> bool:
-        """Tell whether it is time, so many steps and seconds after the last checkpoint, which took ``cost`` seconds."""
-        if self.never:
-            return False
-        if self.steps is not None:
-            return steps >= self.steps
-        return seconds >= (max(AT_LEAST, cost / SHARE) if self.seconds is None else self.seconds)
+KEPT = 2
+"""Number of checkpoints that are kept."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was read of a checkpoint, its manifest checked."""
+    """The content of a checkpoint that matches its manifest."""
 
     folder: Path
     snapshot: Snapshot
     context: dict[str, Any]
-    """What else the state file holds: conditions, fingerprint of the images, bytes of metrics written before it."""
+    """The state file: conditions, fingerprint of the images, size of the metrics file, and the snapshot's values."""
     recipe: Recipe
 
 
 @dataclass
-class Checkpointer(Sink):
-    """Writes checkpoints of a run as often as ``pace`` says, and keeps the latest two."""
+class Checkpointer(Callback):
+    """Writes checkpoints of a run.
+
+    Args:
+        run: the run.
+        split: its training images, before the validation split.
+        context: recipe, data and conditions, which each checkpoint contains.
+        interval: how often checkpoints are written.
+        flush: writes the metrics of all completed steps.
+        last: the checkpoint from which the training was resumed.
+    """
 
     run: Run
     split: Split
-    """The training images."""
     context: dict[str, Any]
-    """Recipe, data and conditions."""
-    pace: Pace
+    interval: CheckpointInterval
     flush: Callable[[], None]
-    """Writes the metrics of the steps done so far."""
     last: Path | None = None
     """The latest checkpoint."""
     _state: State | None = None
+    _fingerprint: str = ""
     _steps: int = 0
     _since: float = field(default_factory=time.monotonic)
     _cost: float = 0.0
 
-    def begun(self, state: State) -> None:
-        """Keep an eye on the state."""
+    def on_train_start(self, state: State) -> None:
+        """Keep a reference to the state."""
         self._state = state
         self._since = time.monotonic()
 
-    def stepped(self, progress: Progress) -> None:  # noqa: ARG002 - the state says more
-        """Write a checkpoint if it is time."""
+    def on_step_end(self, progress: Progress) -> None:  # noqa: ARG002 - the state contains more
+        """Write a checkpoint if the interval has passed."""
         self._steps += 1
-        if self.pace.due(self._steps, time.monotonic() - self._since, self._cost):
+        if self.interval.due(self._steps, time.monotonic() - self._since, self._cost):
             self.save()
 
     def save(self) -> None:
-        """Write a checkpoint of where the training stands, unless that is the latest one already.
+        """Write a checkpoint, unless the latest one is of the current step.
 
         Raises:
-            StorageError: it cannot be written; those before it are as they were.
+            StorageError: the checkpoint cannot be written. Earlier checkpoints are unchanged.
             ModelError: a number of the state is not finite.
         """
-        assert self._state, "a training has begun"
-        folder = self.run.checkpoints / f"{self._state.epoch:04}-{self._state.step:06}"
-        if self.pace.never or folder == self.last:
+        state = self._state
+        assert state, "the training has started"
+        folder = self.run.checkpoint_folder / f"{state.epoch:04}-{state.step:06}"
+        if self.interval.never or folder == self.last:
             return
-        begun = time.monotonic()
-        snapshot = take(self._state)
+        started = time.monotonic()
+        self._write(folder, state)
+        self.last = folder
+        for old in self.run.checkpoints()[KEPT:]:
+            storage.remove_folder(old)
+        self._steps, self._since = 0, time.monotonic()
+        self._cost = self._since - started
+
+    def _write(self, folder: Path, state: State) -> None:
+        snapshot = capture(state)
         self.flush()
-        context = {**self.context, "images": self._images(), "metrics": self.run.metrics.size}
+        self._fingerprint = self._fingerprint or fingerprint(self.split)
+        context = {**self.context, "images": self._fingerprint, "metrics": self.run.metrics.size}
+        description = replace(state.description, trained=self.context)
         content = {
-            MODEL: model_bytes(self._state.model, replace(self._state.description, trained=self.context)),
+            MODEL: model_bytes(weights_of(state.network), description),
             TENSORS: save({name: value.cpu().contiguous() for name, value in snapshot.tensors.items()}),
             STATE: _json({"format": FORMAT, **context, **snapshot.values}),
         }
@@ -119,35 +121,29 @@ class Checkpointer(Sink):
         storage.write_folder(folder, content)
         if _contents(folder) != content:
             storage.set_aside(folder)
-            raise StorageError(f"{folder} was not kept by the disk as written.", "Check the disk.")
-        self.last = folder
-        for old in self.run.generations()[GENERATIONS:]:
-            storage.remove_folder(old)
-        self._steps, self._since = 0, time.monotonic()
-        self._cost = self._since - begun
-
-    def _images(self) -> str:
-        if "images" not in self.context:
-            self.context["images"] = fingerprint(self.split)
-        return str(self.context["images"])
+            raise StorageError(f"{folder} differs from what was written.", "Check the disk.")
 
 
-def latest(run: Run, say: Callable[[str], None]) -> Checkpoint | None:
-    """Return the newest checkpoint of ``run`` that is whole, or None; bad ones are set aside, aloud through ``say``.
+def latest(run: Run, report: Callable[[str], None]) -> Checkpoint | None:
+    """Return the newest valid checkpoint of ``run``, or None. Invalid ones are set aside and reported.
+
+    Args:
+        run: the run.
+        report: called with one sentence for each invalid checkpoint.
 
     Raises:
-        RunError: one cannot be opened.
-        StorageError: one cannot be set aside.
+        RunError: a checkpoint cannot be opened.
+        StorageError: an invalid checkpoint cannot be set aside.
     """
-    for folder in run.generations():
+    for folder in run.checkpoints():
         try:
-            found = read(folder)
-            if found.recipe != run.recipe():
-                raise ModelError(f"The checkpoint {folder} is of another recipe.")
-        except ModelError as fault:
-            say(f"{fault.message} It is kept as {storage.set_aside(folder)}, and the one before it is used.")
+            checkpoint = read(folder)
+            if checkpoint.recipe != run.recipe():
+                raise ModelError(f"The checkpoint {folder} belongs to another recipe.")
+        except ModelError as error:
+            report(f"{error.message} It was renamed to {storage.set_aside(folder)}; the previous one is used.")
         else:
-            return found
+            return checkpoint
     return None
 
 
@@ -155,41 +151,43 @@ def read(folder: Path) -> Checkpoint:
     """Return the checkpoint in ``folder``.
 
     Raises:
-        ModelError: it is not whole, or not what was written there.
-        RunError: it cannot be opened.
+        ModelError: the checkpoint does not match its manifest, or is invalid.
+        RunError: a file of the checkpoint cannot be opened.
     """
     content = _contents(folder)
     if content.pop(MANIFEST, None) != _manifest(content) or content.keys() != set(FILES):
-        raise ModelError(f"The checkpoint {folder} is damaged: its files are not those of its manifest.")
+        raise ModelError(f"The checkpoint {folder} is damaged: its files do not match its manifest.")
     try:
         state = json.loads(content[STATE])
-        if state["format"] != FORMAT or folder.name != f"{state['epoch']:04}-{state['step']:06}":
-            raise ModelError(f"The checkpoint {folder} is of format {state['format']}, or stands at another's place.")
+        if state["format"] != FORMAT:
+            raise ModelError(f"The checkpoint {folder} has the format {state['format']}, not {FORMAT}.")
+        if folder.name != f"{state['epoch']:04}-{state['step']:06}":
+            raise ModelError(f"The checkpoint {folder} belongs to epoch {state['epoch']}, step {state['step']}.")
         snapshot = Snapshot(load(content[MODEL]), load(content[TENSORS]), state)
         return Checkpoint(folder, snapshot, state, Recipe.from_json(state["recipe"]))
     except ModelError:
         raise
-    except (SafetensorError, KeyError, TypeError, RecursionError, ValueError) as fault:
-        raise ModelError(f"The checkpoint {folder} makes no sense: {fault}.") from fault
+    except (SafetensorError, PenstrokeError, KeyError, TypeError, RecursionError, ValueError) as error:
+        raise ModelError(f"The checkpoint {folder} is invalid: {error}.") from error
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    """Return the files of a checkpoint; what is missing, or no plain file, is left out."""
-    found = {}
+    """Return the files of a checkpoint, without those that are missing or not regular files."""
+    contents = {}
     for name in (*FILES, MANIFEST):
         path = folder / name
         try:
             if path.is_file() and not path.is_symlink():
-                found[name] = path.read_bytes()
-        except OSError as fault:
+                contents[name] = path.read_bytes()
+        except OSError as error:
             raise RunError(
-                f"{path} cannot be read: {fault.strerror}.", "Check the disk and its permissions."
-            ) from fault
-    return found
+                f"{path} cannot be read: {error.strerror}.", "Check the disk and its permissions."
+            ) from error
+    return contents
 
 
 def _manifest(files: Mapping[str, bytes]) -> bytes:
-    """Return the content of the manifest of ``files``: comparing it whole leaves nothing in it to be believed."""
+    """Return the content of the manifest of ``files``. It is compared byte by byte, so it need not be trusted."""
     sums = {
         name: {"bytes": len(files[name]), "sha256": hashlib.sha256(files[name]).hexdigest()} for name in sorted(files)
     }

@@ -1,50 +1,62 @@
-"""What happened in a training, as data, and the interface of those who watch it: printing is a sink."""
+"""The progress, the results and the state of a training run, as data. This module does not import torch."""
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from penstroke.evaluation import Score
-from penstroke.models.description import Description
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from penstroke.models.description import Description
+    from penstroke.networks.layers import Network
+    from penstroke.training.optimizers import Optimizer
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands after one step."""
+    """The progress of a training run after one step."""
 
     epoch: int
-    """From 1."""
+    """Current epoch, from 1."""
     epochs: int
+    """Number of epochs."""
     step: int
-    """Steps done in this epoch, from 1."""
+    """Completed steps of this epoch, from 1."""
     steps: int
+    """Number of steps per epoch."""
     images: int
-    """Images seen in this epoch."""
+    """Images of this epoch that were used so far."""
     total_images: int
-    loss: Tensor
-    """Mean loss of this batch, still on the device: reading it waits for the device."""
+    """Number of images per epoch."""
+    loss: "Tensor"
+    """Mean loss of the batch, ``float32 []`` on the training's device; reading it waits for the device."""
     lr: float
+    """Learning rate of the step."""
 
 
 @dataclass(frozen=True)
 class EpochRow:
-    """One epoch: its losses, what was measured after it, and its time."""
+    """The results of one epoch."""
 
     epoch: int
-    """From 1."""
-    step_losses: tuple[float, ...]
+    """Number of the epoch, from 1."""
+    step_losses: tuple[float, ...] = field(repr=False)
     """Mean loss of each batch."""
     train_loss: float
-    """Mean loss over the epoch's images, each seen with the weights of its own step."""
+    """Mean loss over all images, each computed with the weights at its step."""
     seconds: float
-    """Training alone, without the measuring after it."""
+    """Duration of the training steps, without the evaluation."""
     test: Score | None = None
+    """Score on the test split, if the recipe evaluates it after each epoch."""
     validation: Score | None = None
+    """Score on the validation split, if there is one."""
     test_seconds: float = 0.0
+    """Duration of the evaluation."""
+    calibrated: bool = False
+    """Whether the calibrated model was measured, as after the last epoch of a training run with validation."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, without the losses of single steps."""
@@ -55,14 +67,15 @@ class EpochRow:
             "validation": self.validation.to_json() if self.validation else None,
             "seconds": self.seconds,
             "test_seconds": self.test_seconds,
+            "calibrated": self.calibrated,
         }
 
     @classmethod
     def from_json(cls, values: dict[str, Any], step_losses: tuple[float, ...]) -> "EpochRow":
-        """Return the row of which ``to_json`` wrote ``values``.
+        """Return the row that ``to_json`` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: it is not one.
+            KeyError, TypeError, ValueError: ``values`` is not a row.
         """
         return cls(
             epoch=int(values["epoch"]),
@@ -72,58 +85,44 @@ class EpochRow:
             test=Score.from_json(values["test"]) if values["test"] else None,
             validation=Score.from_json(values["validation"]) if values["validation"] else None,
             test_seconds=float(values["test_seconds"]),
+            calibrated=bool(values["calibrated"]),
         )
 
 
 @dataclass
 class History:
-    """All epochs that were trained to their end, and whether that was all of them."""
+    """The completed epochs of a training run."""
 
     epochs: list[EpochRow] = field(default_factory=list)
     finished: bool = False
+    """Whether all epochs of the recipe were trained."""
     seconds: float = 0.0
-    """From the first look at the images to the end of the last measuring, data in memory."""
+    """Duration of the training, including evaluation; the data are in memory before it starts."""
 
 
 @dataclass
 class State:
-    """A training between two steps: all that the rest of it hangs on, apart from recipe and data."""
+    """Everything, except recipe and data, that the rest of a training run depends on."""
 
-    model: nn.Module
-    description: Description
-    optimizers: list[torch.optim.Optimizer]
-    losses: Float[Tensor, "steps"]
-    """Mean loss of each batch of the epoch under way, on the device; zero where there was no step yet."""
+    network: "Network"
+    """The network that is trained, without calibration."""
+    description: "Description"
+    optimizers: "list[Optimizer]"
+    losses: "Float[Tensor, 'steps']"
+    """Mean loss of each batch of the current epoch, on the device; zero for steps that were not taken yet."""
     epoch: int = 1
-    """The epoch under way, from 1."""
+    """Current epoch, from 1."""
     step: int = 0
-    """Steps done in it."""
+    """Completed steps of the current epoch."""
     history: History = field(default_factory=History)
-    began: float = field(default_factory=time.perf_counter)
-    """When the training began, on the clock of ``time.perf_counter``; moved back by what was trained before a break."""
-    epoch_began: float = field(default_factory=time.perf_counter)
-    """The same for the epoch under way."""
+    started: float = field(default_factory=time.perf_counter)
+    """Start of the training by ``time.perf_counter``; after a resumption, minus the time trained before."""
+    epoch_started: float = field(default_factory=time.perf_counter)
+    """The same for the current epoch."""
 
     def next_epoch(self, row: EpochRow) -> None:
-        """End the epoch under way, of which ``row`` is the record."""
+        """Add the results of the current epoch to the history and start the next epoch."""
         self.history.epochs.append(row)
         self.epoch, self.step = self.epoch + 1, 0
-        self.losses = torch.zeros_like(self.losses)
-        self.epoch_began = time.perf_counter()
-
-
-class StopTraining(Exception):
-    """Raised by a sink to end the training at this step boundary."""
-
-
-class Sink:
-    """Watches a training; override what is of interest. A sink changes nothing, but may raise ``StopTraining``."""
-
-    def begun(self, state: State) -> None:
-        """The training is about to take its first step, or to go on. ``state`` stays up to date until it ends."""
-
-    def stepped(self, progress: Progress) -> None:
-        """A step was done."""
-
-    def epoch_ended(self, row: EpochRow) -> None:
-        """An epoch was trained and measured."""
+        self.losses = self.losses.new_zeros(self.losses.shape)
+        self.epoch_started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A training that leaves a run folder behind: ``fit``, with everything kept."""
+"""Training into a run folder: ``fit``, with its metrics, checkpoints, model and results written to a run."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -9,43 +9,47 @@ from typing import Any
 
 import torch
 
-from penstroke import runs
-from penstroke.data import CARDS, Dataset
-from penstroke.data.split import fingerprint
-from penstroke.errors import PenstrokeError, RunError, StorageError
-from penstroke.models.build import shapes
-from penstroke.models.files import save_model
+from penstroke import runs, storage
+from penstroke.data import CARDS, Dataset, fingerprint
+from penstroke.errors import PenstrokeError, RunError, StorageError, UsageError
+from penstroke.models.files import model_bytes
+from penstroke.models.modules import check_network, weights_of
 from penstroke.recipes import Recipe
 from penstroke.runs import Run
 from penstroke.runtime import choose_device, differences, enough_memory, environment
-from penstroke.training.checkpoint import Checkpoint, Checkpointer, Pace, latest
-from penstroke.training.history import EpochRow, Progress, Sink
-from penstroke.training.loop import Fitted, fit
+from penstroke.synthesis import check_augmentation
+from penstroke.training.callbacks import Callback
+from penstroke.training.checkpoint import Checkpoint, Checkpointer, latest
+from penstroke.training.fitted import Fitted
+from penstroke.training.history import EpochRow, Progress
+from penstroke.training.interval import CheckpointInterval
+from penstroke.training.loop import fit
+from penstroke.training.start import check_statistics
 
 FLUSH_EVERY = 1000
 """Steps that are kept in memory before they are written."""
 
 
-class Recorder(Sink):
-    """Writes the metrics of every step and epoch into a run, many at a time."""
+class Recorder(Callback):
+    """Writes the metrics of all steps and epochs to a run, many steps at a time."""
 
     def __init__(self, run: Run) -> None:
         self._metrics = run.metrics
         self._steps: list[Progress] = []
 
-    def stepped(self, progress: Progress) -> None:
-        """Keep the step, its loss unread: reading would wait for the device."""
+    def on_step_end(self, progress: Progress) -> None:
+        """Keep the step. Its loss is read later, because reading waits for the device."""
         self._steps.append(progress)
         if len(self._steps) == FLUSH_EVERY:
             self.flush()
 
-    def epoch_ended(self, row: EpochRow) -> None:
-        """Write the epoch's steps and its row."""
+    def on_epoch_end(self, row: EpochRow) -> None:
+        """Write the steps of the epoch and its results."""
         self.flush()
         self._metrics.append({"kind": "epoch"} | row.to_json())
 
     def flush(self) -> None:
-        """Write the steps kept so far."""
+        """Write the steps that are kept in memory."""
         if not self._steps:
             return
         losses = torch.stack([step.loss for step in self._steps]).tolist()
@@ -59,136 +63,156 @@ class Recorder(Sink):
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """What a new training and a resumed one share."""
+class _Training:
+    """The arguments that a new training run and a resumed one have in common."""
 
     recipe: Recipe
     data: Dataset
     device: str
-    sinks: Sequence[Sink]
-    pace: Pace
+    callbacks: Sequence[Callback]
+    interval: CheckpointInterval
     conditions: dict[str, Any]
 
 
 def train_run(
     recipe: Recipe,
     data: Dataset,
+    *,
     device: str = "auto",
     out: Path | None = None,
-    sinks: Sequence[Sink] = (),
-    pace: Pace = Pace(),  # noqa: B008 - frozen
+    callbacks: Sequence[Callback] = (),
+    interval: CheckpointInterval = CheckpointInterval(),  # noqa: B008 - frozen
 ) -> tuple[Run, Fitted]:
-    """Train as ``fit`` does, and keep everything in a new run folder.
+    """Train as ``fit`` does, and record everything in a new run folder.
 
-    A training that a sink ends early leaves a run with a model, in the state `unfinished`; one that fails leaves a
-    run in the state `failed`, with the reason. ``resume_run`` goes on with either, or with one that was killed.
+    If a callback stops the training, the run has a model and the state `unfinished`. If the training fails, the run has
+    the state `failed` and records the reason. ``resume_run`` continues both, and runs that were killed.
 
     Args:
-        recipe: the whole description of the training.
-        data: what to train on.
-        device: as for ``fit``.
-        out: the folder wanted; the next free name is taken if it exists.
-        sinks: told of every step and epoch.
-        pace: how often a checkpoint is written.
+        recipe: the complete description of the training.
+        data: the data to train on.
+        device: see ``fit``.
+        out: folder of the run; if it exists, the next free name is used.
+        callbacks: notified of each step and epoch.
+        interval: how often checkpoints are written.
 
     Raises:
-        UsageError, ModelError, DataError: as ``fit`` does.
+        UsageError, ModelError, DataError: see ``fit``.
         StorageError: the run cannot be written.
     """
-    conditions = environment(choose_device(device))
+    conditions = environment(str(choose_device(device)))
+    # Checked before the run folder is created, so that an invalid call creates none.
     _, channels, height, width = data.train.images.shape
-    shapes(recipe.network, (channels, height, width), len(data.train.classes))  # a fault now leaves no run behind
-    run = runs.create(recipe.name, conditions, out, recipe, data=_source(data))
-    with run.training():
-        return run, _train(run, _Plan(recipe, data, device, sinks, pace, conditions), None)
+    check_network(recipe.network, (channels, height, width), len(data.train.classes))
+    check_augmentation(recipe.augmentation, data.train)
+    check_statistics(recipe.mean, recipe.std, channels)
+    run = runs.create(recipe.name, conditions, out, recipe, data=_source(data), checkpoint_every=str(interval))
+    with run.locked_for_training():
+        return run, _train(run, _Training(recipe, data, device, callbacks, interval, conditions), None)
 
 
 def resume_run(
     run: Run,
     data: Dataset,
+    *,
     device: str = "auto",
-    sinks: Sequence[Sink] = (),
-    pace: Pace = Pace(),  # noqa: B008 - frozen
-    say: Callable[[str], None] = lambda _: None,
+    callbacks: Sequence[Callback] = (),
+    interval: CheckpointInterval | None = None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> Fitted:
-    """Go on with a run at its latest whole checkpoint, to what it would have been without the break, bit for bit.
+    """Continue a run from its latest valid checkpoint. The result equals that of an uninterrupted run, bit for bit.
 
     Args:
-        run: not finished.
-        data: what it was trained on.
-        device: as for ``fit``.
-        sinks: told of every step and epoch from there on.
-        pace: how often a checkpoint is written.
-        say: told where it goes on, which checkpoints are bad, and which conditions differ, so that the promise fails.
+        run: a run that is not finished.
+        data: the data that it was trained on.
+        device: see ``fit``.
+        callbacks: notified of each step and epoch from now on.
+        interval: how often checkpoints are written; None keeps the interval of the run.
+        report: called with one sentence for each of these: where the run resumes, which checkpoints are invalid, and
+            which conditions differ, so that the result may differ, too.
 
     Raises:
-        RunError: the run is finished, or being trained, or its images are not those of ``data``.
-        UsageError, ModelError, DataError, StorageError: as for ``train_run``.
+        RunError: the run is finished, is being trained, or was trained on other images.
+        UsageError, ModelError, DataError, StorageError: see ``train_run``.
     """
-    conditions = environment(choose_device(device))
-    with run.training():
+    conditions = environment(str(choose_device(device)))
+    with run.locked_for_training():
         if run.finished:
             raise RunError(f"The run {run.path} is finished: there is nothing to resume.")
-        run.tidy()
-        found = latest(run, say)
-        differ = _differences(run, found, data, conditions) if found else []
-        place = f"epoch {found.snapshot.values['epoch']}, step {found.snapshot.values['step']}" if found else None
-        say(f"{run.path} goes on after {place}" if place else f"{run.path} has no checkpoint and begins anew")
+        interval = interval or _recorded_interval(run)
+        run.remove_leftovers()
+        checkpoint = latest(run, report)
+        differ = _differences(run, checkpoint, data, conditions) if checkpoint else []
+        position = checkpoint.snapshot.values if checkpoint else {}
+        after = f"epoch {position['epoch']}, step {position['step']}" if checkpoint else None
+        report(f"{run.path} resumes after {after}" if after else f"{run.path} has no checkpoint and restarts")
         if differ:
-            say(f"the result may differ from that of an unbroken run: {'; '.join(differ)}")
-        run.metrics.cut(int(found.context["metrics"]) if found else 0)
-        resumed = {"after": place, "when": datetime.now(UTC).isoformat(timespec="seconds"), "differ": differ}
-        run.update(state="running", error=None, resumed=[*run.read().get("resumed", []), resumed])
-        return _train(run, _Plan(run.recipe(), data, device, sinks, pace, conditions), found)
+            report(f"the result may differ from that of an uninterrupted run: {'; '.join(differ)}")
+        run.metrics.cut(int(checkpoint.context["metrics"]) if checkpoint else 0)
+        resumed = {"after": after, "when": datetime.now(UTC).isoformat(timespec="seconds"), "differ": differ}
+        run.update(state="running", error=None, checkpoint_every=str(interval), resumed=[*run.record.resumed, resumed])
+        return _train(run, _Training(run.recipe(), data, device, callbacks, interval, conditions), checkpoint)
 
 
-def _differences(run: Run, found: Checkpoint, data: Dataset, conditions: dict[str, Any]) -> list[str]:
-    """Return in words what keeps a resumed training from being the unbroken one.
+def _recorded_interval(run: Run) -> CheckpointInterval:
+    """Return the interval in ``run.json``.
 
     Raises:
-        RunError: the images are others.
+        RunError: the interval is invalid.
     """
-    if found.context["images"] != fingerprint(data.train):
+    try:
+        return CheckpointInterval.parse(run.record.checkpoint_every or "auto")
+    except UsageError as error:
+        raise RunError(f"The run {run.path} is damaged: {error.message}", "Give the interval again.") from error
+
+
+def _differences(run: Run, checkpoint: Checkpoint, data: Dataset, conditions: dict[str, Any]) -> list[str]:
+    """Return the conditions because of which a resumed training run may differ from an uninterrupted one.
+
+    Raises:
+        RunError: the images differ.
+    """
+    if checkpoint.context["images"] != fingerprint(data.train):
         raise RunError(
             f"The training images are not those that {run.path} was trained on.",
-            "Put the images back as they were, or train anew.",
+            "Restore the images, or train a new run.",
         )
-    lost = int(found.context["metrics"]) - run.metrics.size
-    more = [f"{run.metrics.path.name} lacks {lost} bytes"] if lost > 0 else []
-    return differences(found.context["conditions"], conditions) + more
+    missing = int(checkpoint.context["metrics"]) - run.metrics.size
+    shorter = [f"{run.metrics.path.name} lacks {missing} bytes"] if missing > 0 else []
+    return differences(checkpoint.context["conditions"], conditions) + shorter
 
 
-def _train(run: Run, plan: _Plan, found: Checkpoint | None) -> Fitted:
-    """Train a run from its beginning or from a checkpoint to its end, and keep what comes of it."""
-    source = run.read()["data"]
+def _train(run: Run, training: _Training, checkpoint: Checkpoint | None) -> Fitted:
+    """Train a run from its start or from a checkpoint, and write the results."""
     recorder = Recorder(run)
-    context = {"recipe": plan.recipe.to_json(), "data": source, "conditions": plan.conditions}
+    context = {"recipe": training.recipe.to_json(), "data": run.record.data, "conditions": training.conditions}
     checkpointer = Checkpointer(
-        run, plan.data.train, context, plan.pace, recorder.flush, found.folder if found else None
+        run, training.data.train, context, training.interval, recorder.flush, checkpoint.folder if checkpoint else None
     )
-    sinks = [recorder, checkpointer, *plan.sinks]
+    callbacks = [recorder, checkpointer, *training.callbacks]
+    start = checkpoint.snapshot if checkpoint else None
     try:
-        with enough_memory("Take a smaller network (--channels, --hidden) or smaller batches (--batch-size)."):
-            fitted = fit(plan.recipe, plan.data, plan.device, sinks, found.snapshot if found else None)
+        with enough_memory("Use a smaller network (--channels, --hidden) or smaller batches (--batch-size)."):
+            fitted = fit(training.recipe, training.data, device=training.device, callbacks=callbacks, start=start)
         recorder.flush()
         if not fitted.history.finished:
             checkpointer.save()
-        fitted = _keep(run, fitted, context)
-    except PenstrokeError as fault:
-        told = _with_checkpoint(fault, run, checkpointer.last)
-        error = {"kind": told.kind, "message": told.message, "remedy": told.remedy}
-        with suppress(StorageError):  # a full disk must not hide the reason
-            run.update(state="failed", error=error)
-        raise told from fault
+        fitted = _write_results(run, fitted, context)
+    except PenstrokeError as error:
+        failure = _with_checkpoint(error, run, checkpointer.last)
+        with suppress(StorageError):  # a full disk must not hide the original error
+            run.update(state="failed", error=failure.to_json())
+        raise failure from error
     if fitted.history.finished:
-        run.tidy()
+        run.remove_leftovers()
     return fitted
 
 
-def _keep(run: Run, fitted: Fitted, context: dict[str, Any]) -> Fitted:
-    """Write the model and the results, and return the training with them in its description."""
+def _write_results(run: Run, fitted: Fitted, context: dict[str, Any]) -> Fitted:
+    """Write the model and the results, and return the fitted model with them in its description."""
     rows = [row.to_json() for row in fitted.history.epochs]
     finished = fitted.history.finished
+    # No times: equal training runs write equal files.
     trained = {
         "recipe": context["recipe"],
         "data": context["data"],
@@ -197,23 +221,23 @@ def _keep(run: Run, fitted: Fitted, context: dict[str, Any]) -> Fitted:
         "environment": context["conditions"],
     }
     description = replace(fitted.description, trained=trained, test=rows[-1]["test"] if rows else None)
-    save_model(run.model_path, fitted.model, description)
+    storage.write_bytes(run.model_path, model_bytes(weights_of(fitted.model), description))
     run.update(state="finished" if finished else "unfinished", epochs=rows, seconds=fitted.history.seconds)
     return replace(fitted, description=description)
 
 
-def _with_checkpoint(fault: PenstrokeError, run: Run, last: Path | None) -> PenstrokeError:
-    """Return ``fault`` with what can be done about it now that there is a checkpoint."""
+def _with_checkpoint(error: PenstrokeError, run: Run, last: Path | None) -> PenstrokeError:
+    """Return ``error`` with a remedy that mentions the latest checkpoint, if there is one."""
     if last is None:
-        return fault
-    if isinstance(fault, StorageError):
-        return type(fault)(fault.message, f"{fault.remedy} Then go on with `penstroke train --resume {run.path}`.")
-    return type(fault)(fault.message, f"{fault.remedy} The last good checkpoint is {last}.")
+        return error
+    if isinstance(error, StorageError):
+        return type(error)(error.message, f"{error.remedy} Then resume with `penstroke train --resume {run.path}`.")
+    return type(error)(error.message, f"{error.remedy} The latest checkpoint is {last}.")
 
 
 def _source(data: Dataset) -> dict[str, Any]:
-    """Return what a run keeps of its data: name, what the user asked for, what loads it again, notes."""
-    name = data.card.name
-    # What later commands load again without being told: a card by its name, a folder by its whole path.
-    again = name if name in CARDS else str(Path(data.requested).expanduser().resolve())
-    return {"name": name, "requested": data.requested, "source": again, "notes": list(data.notes)}
+    """Return what ``run.json`` records about the data: name, user's request, source to load it from, notes."""
+    name, path = data.card.name, Path(data.requested).expanduser()
+    # Later commands load the data again by this: the name of a card, or the absolute path of a folder.
+    source = name if name in CARDS else str(path.resolve()) if path.exists() else data.requested
+    return {"name": name, "requested": data.requested, "source": source, "notes": list(data.notes)}

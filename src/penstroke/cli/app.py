@@ -1,0 +1,236 @@
+"""The application: the list of commands, each imported when it is used, and the entry point.
+
+To add a command, write a module with a function that returns a ``Result``, and add the function to ``COMMANDS``.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn, cast
+
+from cyclopts import App, CycloptsError
+
+from penstroke import __version__
+from penstroke.cli.help_page import help_page
+from penstroke.cli.options import ARGUMENTS, OPTIONS
+from penstroke.cli.output import Result, print_bug, print_error, print_result, say
+from penstroke.cli.usage_errors import usage_error
+from penstroke.errors import PenstrokeError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of the command line.
+
+    Args:
+        name: the command.
+        target: import path of its function, or of an ``App`` with subcommands.
+        summary: one line for the list of commands.
+        usage: what follows the command.
+        details: the rest of the description of the command.
+    """
+
+    name: str
+    target: str
+    summary: str
+    usage: str = ""
+    details: str = ""
+
+    @property
+    def help(self) -> str:
+        """The description that ``--help`` prints."""
+        return f"{self.summary}\n\n{self.details}".strip()
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings of the command; an ``App`` has its own."""
+        return {"usage": f"penstroke {self.name} {self.usage}"} if self.usage else {}
+
+
+COMMANDS = (
+    Command(
+        "train",
+        "train:train",
+        "Train a recipe and store everything in a run folder.",
+        "[RECIPE] [OPTIONS]",
+        """\
+Every field of a recipe is an option. The defaults are those of recipe book;
+those of other recipes follow in parentheses where they differ.
+
+Examples:
+  penstroke train                            the textbook's training
+  penstroke train fast --data mnist          99 % on MNIST in one epoch
+  penstroke train --optimizer adam --lr 0.001
+  penstroke train --config recipe.toml --seed 1
+  penstroke train --resume                   continue the latest unfinished run""",
+    ),
+    Command(
+        "test",
+        "test:run_test",
+        "Measure loss and accuracy on a test set, in total and per class.",
+        "[RUN] [OPTIONS]",
+        "The log-probabilities of all images are stored in RUN/evaluations.",
+    ),
+    Command(
+        "show",
+        "show:show",
+        "Draw test images with predictions, the preparation of a picture, or curves.",
+        "[RUN] [PICTURE] [OPTIONS]",
+        """\
+Without PICTURE, draw test images as a PNG and, for a single one, in the terminal.
+With PICTURE, draw the steps that turn the picture into the input of the model.
+With --curves, draw loss and accuracy of the training; `penstroke train` draws
+them after training runs of 10 s and longer.
+
+Examples:
+  penstroke show --index 7
+  penstroke show runs/fast --wrong --count 25
+  penstroke show runs/robust photo.jpg
+  penstroke show runs/fast --curves          loss and accuracy of the training""",
+    ),
+    Command(
+        "predict",
+        "predict:predict",
+        "Classify pictures that show one symbol each.",
+        "[RUN] PICTURE... [OPTIONS]",
+        """\
+A picture is a PNG, JPEG, BMP, GIF or WebP file of any size, dark on bright or
+bright on dark.
+
+Examples:
+  penstroke predict photo.jpg
+  penstroke predict runs/robust *.png --json""",
+    ),
+    Command(
+        "read",
+        "read:read",
+        "Read all digits in pictures, line by line.",
+        "[RUN] PICTURE... [OPTIONS]",
+        """\
+Only digits are read: no signs, no letters, no spaces. A PNG is written for each
+picture, with green boxes around digits and grey boxes around rejected marks.
+
+Examples:
+  penstroke read page.jpg
+  penstroke read runs/robust scans/*.png --out boxes --json""",
+    ),
+    Command(
+        "data",
+        "data:app",
+        "List, download, describe and import datasets.",
+        details="The dataset mnist5k, a sample of 5,000 images of MNIST, needs no download.",
+    ),
+    Command(
+        "import",
+        "import_weights:import_weights",
+        "Make a run from a third-party state dict.",
+        "FILE [OPTIONS]",
+        """\
+FILE is a .pt or .pth file with the weights of the textbook's network or of
+PyTorch's MNIST example. No code in the file is executed.""",
+    ),
+)
+
+_EPILOGUE = """\
+RUN is a run folder or a model file. The default is the latest run in ./runs.
+
+Environment variables:
+  PENSTROKE_DATA       folder of the datasets
+  PENSTROKE_MIRROR     base URL that datasets are downloaded from first
+  PENSTROKE_OFFLINE=1  disable downloads"""
+
+_FLAGS = (
+    ("-h, --help", "Print this help."),
+    ("--install-completion", "Install tab completion for bash, zsh or fish."),
+    ("--version", "Print the version."),
+)
+
+app = App(
+    name="penstroke",
+    help="Train, test and use classifiers of small images, handwritten digits first.",
+    help_epilogue=_EPILOGUE,
+    usage="penstroke COMMAND [OPTIONS]",
+    version=f"penstroke {__version__}",
+    version_format="plaintext",
+    group_parameters=OPTIONS,
+    group_arguments=ARGUMENTS,
+    error_console=cast("Console", object()),  # a placeholder: errors are printed by `output`, without rich
+    print_error=False,
+    exit_on_error=False,
+    result_action="return_value",
+)
+app.command(
+    "penstroke.cli.completion:install_completion",
+    name="--install-completion",
+    help="Install tab completion for bash, zsh or fish.",
+    usage="penstroke --install-completion [SHELL]",
+)
+for _command in COMMANDS:
+    app.command(f"penstroke.cli.{_command.target}", name=_command.name, help=_command.help, **_command.settings)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command and return its exit code.
+
+    Raises:
+        PenstrokeError: an error that the user can fix.
+    """
+    options = words[: words.index("--")] if "--" in words else words
+    help_words = {"help"}.intersection(words[:1]) | set(app.help_flags).intersection(options)
+    if not words or help_words:
+        say(_help([word for word in words if word not in help_words]))
+        return 0 if words else UsageError.exit_code
+    try:
+        command, bound, _ = app.parse_args(words)
+    except CycloptsError as error:
+        raise usage_error(error) from error
+    if command == app.help_print:  # a command of `penstroke data` is missing
+        say(_help(words))
+        return UsageError.exit_code
+    result = command(*bound.args, **bound.kwargs)
+    if isinstance(result, Result):
+        print_result(result, as_json=bool(bound.arguments.get("json")))
+        return result.exit_code
+    return 0
+
+
+def _help(words: Sequence[str]) -> str:
+    """Return the help of the command that ``words`` begin with."""
+    _, (*_, command), _ = app.parse_commands(words)
+    if command is app:
+        return help_page(app, [(each.name, each.summary) for each in COMMANDS], _FLAGS)
+    return help_page(command, [(name, command[name].help) for name in command if not name.startswith("-")])
+
+
+def main(words: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit.
+
+    The exit codes are 0 for success, 1 for a bug, 2 for usage, 3 for data, 4 for a model, run or disk, 130 for SIGINT
+    and 143 for SIGTERM.
+
+    Args:
+        words: the arguments, by default those of the process.
+    """
+    words = sys.argv[1:] if words is None else list(words)
+    as_json = "--json" in words
+    signal.signal(signal.SIGTERM, _exit_on_signal)
+    try:
+        code = run(words)
+    except PenstrokeError as error:
+        print_error(error, as_json=as_json)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    except Exception as error:  # noqa: BLE001 - the last resort: an unexpected exception is a bug
+        print_bug(error, as_json=as_json)
+        code = 1
+    sys.exit(code)
+
+
+def _exit_on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+    sys.exit(128 + number)

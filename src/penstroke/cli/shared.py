@@ -1,0 +1,126 @@
+"""Functions that several commands share: choose a run, open its classifier and its data, find pictures."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from penstroke.cli.output import warn
+from penstroke.errors import UsageError
+
+if TYPE_CHECKING:
+    from penstroke.data import Dataset
+    from penstroke.inference import Classifier
+
+RunFolder = Annotated[
+    Path | None,
+    Parameter(
+        name="--out",
+        metavar="PATH",
+        help="Folder for the run; a free name is chosen if it exists.",
+        show_default="runs/NAME",
+    ),
+]
+
+
+def choose_run(run: Path | None) -> Path:
+    """Return ``run`` (a run folder or a model file), or the folder of the latest run.
+
+    The latest run, newer runs that have no model, and models of unfinished training runs are reported.
+
+    Raises:
+        RunError: no run has a model.
+    """
+    from penstroke import runs
+
+    if run is None:
+        chosen = runs.latest().path
+        for newer, reason in runs.skipped():
+            warn(f"the newer run {newer.path} is skipped: {reason}")
+        warn(f"model {chosen}, the latest run")
+    else:
+        chosen = run
+    if runs.is_run(chosen) and runs.Run(chosen).record.state == "unfinished":
+        warn(f"{chosen} is unfinished: its training was stopped early")
+    return chosen
+
+
+def open_classifier(run: Path | None, device: str = "auto") -> tuple["Classifier", Path]:
+    """Return the classifier of a run or model file, by default of the latest run, and the path of that run.
+
+    Raises:
+        RunError, ModelError, UsageError: see ``Classifier.load``.
+    """
+    from penstroke.inference import Classifier
+
+    chosen = choose_run(run)
+    return Classifier.load(chosen, device), chosen
+
+
+def open_data(classifier: "Classifier", source: str | None) -> "Dataset":
+    """Return the dataset ``source``, by default the one that the model was trained on, and report its notes.
+
+    Raises:
+        DataError, UsageError: the dataset is missing or invalid.
+    """
+    from penstroke.cli.progress import Downloads
+    from penstroke.data import load
+
+    trained_on = classifier.description.trained.get("data", {}).get("source")
+    data = load(source or trained_on or "auto", progress=Downloads())
+    for note in data.notes:
+        warn(note)
+    if data.card.name == "mnist5k" and trained_on != "mnist5k":
+        warn("the images of mnist5k come from MNIST's training set: this model may have been trained on them")
+    return data
+
+
+def warn_if_renamed(requested: Path | None, created: Path) -> None:
+    """Report that a run has another name than the requested one because that folder exists."""
+    if requested and created != requested:
+        warn(f"{requested} exists and is not changed; this run is {created}")
+
+
+def warn_if_too_many_threads(threads: int | None, what: str) -> None:
+    """Report that ``what`` is slower because the process has more threads than the machine has cores."""
+    cores = os.cpu_count()
+    if threads and cores and threads > cores:
+        warn(f"{threads} threads on {cores} {'core' if cores == 1 else 'cores'} slow the {what} down")
+
+
+def pictures_folder(run: Path, out: Path | None = None) -> Path:
+    """Return the folder for PNGs: ``out`` (created if missing), else the run's, or the current one for a model file."""
+    from penstroke import runs, storage
+
+    if out:
+        return storage.make_folder(out)
+    return runs.Run(run).pictures if runs.is_run(run) else Path()
+
+
+def stages_name(picture: Path) -> str:
+    """Return the name of the PNG that shows the preparation of a picture."""
+    return f"{picture.stem}-stages.png"
+
+
+def split_run(first: Path | None, others: tuple[Path, ...], command: str) -> tuple[Path | None, tuple[Path, ...]]:
+    """Return the run or model file, if the first path is one, and the pictures.
+
+    A first path that does not exist and has no file extension is a misspelt run, not a picture.
+
+    Raises:
+        UsageError: no picture is given.
+    """
+    paths = (first, *others) if first else others
+    run, pictures = (paths[0], paths[1:]) if paths and is_run_argument(paths[0]) else (None, paths)
+    if not pictures:
+        raise UsageError("PICTURE is missing.", f"Name at least one: penstroke {command} PICTURE...")
+    return run, pictures
+
+
+def is_run_argument(path: Path) -> bool:
+    """Return whether a command-line argument is a run or a model file rather than a picture."""
+    from penstroke import runs
+
+    misspelt = not path.exists() and not path.suffix and ":" not in str(path)
+    return path.suffix == ".safetensors" or runs.is_run(path) or misspelt

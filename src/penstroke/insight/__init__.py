@@ -1,1 +1,0 @@
-"""Pictures and pages that show what a model does."""

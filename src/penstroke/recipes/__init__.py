@@ -1,0 +1,53 @@
+"""Recipes: complete, typed descriptions of training runs, and the functions that return the built-in ones.
+
+Importing this package imports neither torch nor NumPy.
+"""
+
+from penstroke.recipes.options import Option, options
+from penstroke.recipes.parts import (
+    OPTIMIZERS,
+    SCHEDULES,
+    SGD,
+    Adadelta,
+    Adam,
+    AdamW,
+    Augmentation,
+    Constant,
+    Evaluation,
+    Muon,
+    OneCycle,
+    Optimizer,
+    RMSprop,
+    Schedule,
+    StepDecay,
+    Validation,
+)
+from penstroke.recipes.presets import RECIPES, book, fast, get, robust
+from penstroke.recipes.recipe import Recipe
+
+__all__ = [
+    "OPTIMIZERS",
+    "RECIPES",
+    "SCHEDULES",
+    "SGD",
+    "Adadelta",
+    "Adam",
+    "AdamW",
+    "Augmentation",
+    "Constant",
+    "Evaluation",
+    "Muon",
+    "OneCycle",
+    "Optimizer",
+    "Option",
+    "RMSprop",
+    "Recipe",
+    "Schedule",
+    "StepDecay",
+    "Validation",
+    "book",
+    "fast",
+    "get",
+    "options",
+    "robust",
+]

@@ -1,0 +1,80 @@
+"""The built-in recipes. Each is a function that returns a complete recipe."""
+
+from collections.abc import Callable
+from typing import Any
+
+from penstroke.errors import UsageError, nearest
+from penstroke.networks import PatchNet
+from penstroke.recipes.parts import Augmentation, Evaluation, Muon, OneCycle, Validation
+from penstroke.recipes.recipe import Recipe
+
+
+def book(**flat: Any) -> Recipe:
+    """Return the recipe of the textbook: ConvNet, Adadelta at 0.5, batches of 32, two epochs, each with a test.
+
+    The mean and standard deviation are those in the chapter; ``docs/chapter.md`` explains why they differ from
+    the measured 0.1307 and 0.3081.
+
+    Args:
+        flat: other values of some fields; see ``Recipe.replace``.
+    """
+    recipe = Recipe(name="book", mean=0.1302, std=0.3069, evaluation=Evaluation(test_each_epoch=True))
+    return recipe.replace(**flat)
+
+
+def fast(**flat: Any) -> Recipe:
+    """Return the recipe of the shortest training that reaches 99.0 % on MNIST: one epoch of PatchNet with Muon.
+
+    ``docs/fast.md`` describes how it was found.
+
+    Args:
+        flat: other values of some fields; see ``Recipe.replace``.
+    """
+    recipe = Recipe(
+        name="fast",
+        network=PatchNet(),
+        epochs=1,
+        batch_size=256,
+        optimizer=Muon(lr=0.15, momentum=0.7),
+        schedule=OneCycle(),
+        augmentation=Augmentation(shift=1),
+        label_smoothing=0.05,
+    )
+    return recipe.replace(**flat)
+
+
+def robust(**flat: Any) -> Recipe:
+    """Return the recipe for practical use: distorted digits, outliers, and calibration on a validation split.
+
+    ``docs/pictures.md`` describes how it was found and how accurate it is.
+
+    Args:
+        flat: other values of some fields; see ``Recipe.replace``.
+    """
+    recipe = Recipe(
+        name="robust",
+        network=PatchNet(channels=(32, 64, 128), kernel_sizes=(5, 3, 3), strides=(2, 1, 2), hidden=128),
+        epochs=16,
+        batch_size=256,
+        optimizer=Muon(lr=0.02, momentum=0.9),
+        schedule=OneCycle(),
+        augmentation=Augmentation(distortion=0.5, outliers=0.14),
+        validation=Validation(share=0.1, rejection_rate=0.0025),
+        label_smoothing=0.05,
+    )
+    return recipe.replace(**flat)
+
+
+RECIPES: dict[str, Callable[..., Recipe]] = {"book": book, "fast": fast, "robust": robust}
+"""The built-in recipes by name."""
+
+
+def get(name: str) -> Recipe:
+    """Return the built-in recipe called ``name``.
+
+    Raises:
+        UsageError: there is no recipe of that name; the most similar name is suggested.
+    """
+    if name not in RECIPES:
+        raise UsageError(f"The recipe {name!r} is unknown.", nearest(name, RECIPES))
+    return RECIPES[name]()

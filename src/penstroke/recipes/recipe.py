@@ -1,0 +1,146 @@
+"""Recipes: frozen, typed and complete descriptions of training runs.
+
+A recipe is checked as a whole when it is created, and all its invalid fields are reported at once. This module imports
+neither torch nor NumPy, and does not depend on the data or the device that the recipe is used with.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import Field, StringConstraints
+
+from penstroke.errors import UsageError
+from penstroke.networks import ConvNet, NetworkSpec
+from penstroke.recipes import fields
+from penstroke.recipes.parts import (
+    Adadelta,
+    Augmentation,
+    Constant,
+    Count,
+    Evaluation,
+    Fraction,
+    Optimizer,
+    Schedule,
+    Seed,
+    Validation,
+)
+from penstroke.schema import PerChannel, Problem, Rule, shown, value_class
+
+_Mean = Annotated[float, Ge(0), Le(1)]
+_Std = Annotated[float, Gt(0), Le(1)]
+Mean = Annotated[
+    _Mean | Annotated[tuple[_Mean, ...], MinLen(1)], PerChannel, Rule("a number from 0 to 1, or one for each channel")
+]
+Std = Annotated[
+    _Std | Annotated[tuple[_Std, ...], MinLen(1)],
+    PerChannel,
+    Rule("a number above 0 and at most 1, or one for each channel"),
+]
+FolderName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^./\\][^/\\]*$"),
+    Rule("the name of a folder, without slashes or a leading dot"),
+]
+
+
+@value_class
+class Recipe:
+    """A complete description of a training run, except the data and the device.
+
+    The parts are nested; ``replace``, ``flat``, JSON, TOML and the command line use the flat names of their fields,
+    such as ``lr`` for ``optimizer.lr``.
+
+    Raises:
+        UsageError: at creation, listing every invalid field with its value and rule.
+    """
+
+    # Default parts come from factories, because creating them here would build their validators at import.
+    name: FolderName = Field(description="Name of the recipe, and of the runs made from it.")
+    network: Annotated[NetworkSpec, Rule("a network, for example ConvNet()")] = Field(
+        default_factory=lambda: ConvNet(), description="Network."
+    )
+    epochs: Count = Field(default=2, description="Number of passes over the training images.")
+    batch_size: Count = Field(default=32, description="Images per training step.")
+    optimizer: Annotated[Optimizer, Rule("an optimizer, for example Adam(lr=0.001)")] = Field(
+        default_factory=lambda: Adadelta(), description="Optimizer."
+    )
+    schedule: Annotated[Schedule, Rule("a schedule, for example OneCycle()")] = Field(
+        default_factory=lambda: Constant(), description="Learning-rate schedule."
+    )
+    augmentation: Augmentation = Field(default_factory=lambda: Augmentation(), description="Augmentation.")
+    evaluation: Evaluation = Field(default_factory=lambda: Evaluation(), description="Evaluation during training.")
+    validation: Validation | None = Field(default=None, description="Validation split.")
+    label_smoothing: Fraction = Field(default=0.0, description="Label smoothing of the loss.")
+    seed: Seed = Field(default=0, description="Seed of the initial weights, the order of the images, and dropout.")
+    mean: Mean | None = Field(
+        default=None,
+        description="Pixel mean in 0..1, one value or one per channel; by default that of the training images.",
+    )
+    std: Std | None = Field(
+        default=None,
+        description="Pixel standard deviation in 0..1, one value or one per channel; by default that of the training "
+        "images.",
+    )
+    log_every: Count = Field(default=10, description="Batches between two lines of progress.")
+
+    @staticmethod
+    def _remedy(problems: Sequence[Problem]) -> str:
+        return fields.remedy("Correct these fields.", problems)
+
+    def flat(self) -> dict[str, Any]:
+        """Return all fields by their flat names; ``network``, ``optimizer`` and ``schedule`` are kinds.
+
+        Fields that do not apply are absent. Without validation, ``validation`` is 0.0.
+        """
+        return fields.flatten(self)
+
+    def replace(self, **flat: Any) -> "Recipe":
+        """Return a recipe with other values of some fields, given by their flat names.
+
+        A network, optimizer or schedule of a new kind starts from its defaults. Whole parts may be given, too:
+        ``recipe.replace(optimizer=Adam(lr=0.01))``.
+
+        Raises:
+            UsageError: a field is unknown, invalid or does not apply; all such fields are listed.
+        """
+        return fields.assemble(type(self), flat, fields.flatten(self))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, from which ``from_json`` makes an equal recipe."""
+        inside = fields.flat_names(type(self.network))
+        flat = {name: value for name, value in fields.flatten(self).items() if name not in inside}
+        return flat | {"network": self.network.to_json()}
+
+    @classmethod
+    def from_json(cls, values: Any) -> "Recipe":
+        """Return the recipe that ``to_json`` wrote.
+
+        Raises:
+            UsageError: a field is unknown, missing, invalid or does not apply; all such fields are listed.
+        """
+        if not isinstance(values, dict):
+            raise UsageError(f"A recipe is a JSON object, not {shown(values)}.")
+        if not isinstance(network := values.get("network"), dict) or "kind" not in network:
+            raise UsageError(f"The network of a recipe is a JSON object with a `kind`, not {shown(network)}.")
+        return fields.assemble(cls, values, {})
+
+    @classmethod
+    def from_toml(cls, path: Path | str, base: "Recipe | None" = None) -> "Recipe":
+        """Return the recipe in a TOML file.
+
+        The file holds flat names and values. ``network`` is a kind or a table with the fields of the network.
+        ``recipe = "fast"`` names the recipe from which all other values are taken.
+
+        Args:
+            path: the file.
+            base: the recipe from which all other values are taken where the file does not name one; `book` by default.
+
+        Raises:
+            UsageError: the file is missing, is not TOML, or has unknown or invalid fields; all of them are listed with
+                their lines.
+        """
+        from penstroke.recipes.toml import read_toml
+
+        return read_toml(Path(path), base)

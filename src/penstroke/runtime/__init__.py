@@ -1,0 +1,22 @@
+"""The conditions of a training run or a prediction: device, threads, memory, random state, environment.
+
+Importing this package imports neither torch nor NumPy. It does not depend on datasets, models or recipes.
+"""
+
+from penstroke.runtime.conditions import differences, environment
+from penstroke.runtime.device import DEVICES, choose_device
+from penstroke.runtime.memory import enough_memory, release_pages
+from penstroke.runtime.seeds import derived_seed, seed_step
+from penstroke.runtime.settings import configure
+
+__all__ = [
+    "DEVICES",
+    "choose_device",
+    "configure",
+    "derived_seed",
+    "differences",
+    "enough_memory",
+    "environment",
+    "release_pages",
+    "seed_step",
+]

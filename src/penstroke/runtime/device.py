@@ -1,0 +1,54 @@
+"""The choice of the device that a network is computed on."""
+
+from typing import TYPE_CHECKING
+
+from penstroke.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    import torch
+
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+
+
+def choose_device(name: str = "auto") -> "torch.device":
+    """Return the device with the given name.
+
+    Args:
+        name: ``cpu``, ``cuda``, ``cuda:1`` and so on; ``auto`` selects the first available one of cuda, xpu and mps,
+            otherwise cpu.
+
+    Raises:
+        UsageError: the name is unknown, or the device is not available. There is no silent fallback.
+    """
+    import torch
+
+    kind = name.partition(":")[0]
+    if kind not in DEVICES:
+        intended = "cuda" if kind == "gpu" else kind
+        raise UsageError(f"device is {name!r}, which is unknown.", nearest(intended, DEVICES))
+    available = _available()
+    if name == "auto":
+        return torch.device(available[0])
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"device is {name!r}; it must be like cpu, cuda or cuda:1.") from error
+    count = torch.accelerator.device_count() if kind != "cpu" else 1
+    if kind not in available or (device.index or 0) >= count:
+        raise UsageError(
+            f"device is {name!r}, which this machine does not have.", f"Available: {', '.join(available)}."
+        )
+    return device
+
+
+def _available() -> list[str]:
+    """Return the kinds of devices that are available, the preferred one first."""
+    import torch
+
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "xpu": torch.xpu.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    return [kind for kind, is_available in available.items() if is_available]

@@ -1,0 +1,48 @@
+"""Memory: errors when it is exhausted, and the release of pages of a mapped file. Does not import torch."""
+
+import ctypes
+import mmap
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from penstroke.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@contextmanager
+def enough_memory(remedy: str) -> Iterator[None]:
+    """Convert the errors that PyTorch and NumPy raise when memory is exhausted.
+
+    Args:
+        remedy: the remedy of the error that is raised instead.
+
+    Raises:
+        ModelError: memory is exhausted within the block. Other errors are not changed.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        requested = re.search(r"allocate (\d+ bytes|[\d.]+ [KMGT]iB)", str(error))
+        if not (requested or isinstance(error, MemoryError)):
+            raise
+        size = f": {requested[1]} more were requested" if requested else ""
+        raise ModelError(f"This machine does not have enough memory{size}.", remedy) from error
+
+
+def release_pages(array: "np.ndarray[Any, Any]") -> None:
+    """Release the memory that a mapped file occupies; the pages are read from the file again when they are used.
+
+    This function has an effect on Linux only.
+
+    Args:
+        array: a contiguous array over a mapped file. The content of any other array is lost.
+    """
+    if sys.platform.startswith("linux"):
+        start = array.ctypes.data & -mmap.PAGESIZE
+        length = array.ctypes.data + array.nbytes - start
+        ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), mmap.MADV_DONTNEED)

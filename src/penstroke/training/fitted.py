@@ -1,0 +1,50 @@
+"""The result of a training run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from penstroke.models.description import Description
+from penstroke.networks.layers import Network
+from penstroke.training.history import History
+
+if TYPE_CHECKING:
+    from penstroke.inference import Classifier
+
+
+@dataclass(frozen=True, repr=False)
+class Fitted:
+    """A trained model and the history of its training."""
+
+    model: Network
+    """The trained network in eval mode, with its calibration: raw images in, log-probabilities out."""
+    description: Description
+    history: History
+
+    def classifier(self) -> "Classifier":
+        """Return the classifier of this model, on the device of the training."""
+        from penstroke.inference import Classifier
+
+        return Classifier.from_module(self.model, self.description, next(self.model.parameters()).device)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to the file ``path``, from which ``Classifier.load`` restores it.
+
+        Raises:
+            ModelError: the network is a module that was passed to ``fit``, not a registered network.
+            StorageError: the file cannot be written.
+        """
+        self.classifier().save(path)
+
+    def __repr__(self) -> str:
+        rows = self.history.epochs
+        parts = [
+            self.description.network.kind,
+            f"{len(rows)} epoch{'s' * (len(rows) != 1)}",
+            "finished" if self.history.finished else "stopped",
+        ]
+        if rows:
+            parts.append(f"training loss {rows[-1].train_loss:.4f}")
+            for name, score in (("test", rows[-1].test), ("validation", rows[-1].validation)):
+                parts += [f"{name} accuracy {100 * score.accuracy:.2f} %"] if score else []
+        return f"Fitted({', '.join(parts)})"

@@ -1,0 +1,111 @@
+"""Measurements during training: the results of each epoch, and the calibration of the model."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from penstroke.data import Dataset, Split
+from penstroke.errors import DataError
+from penstroke.evaluation import Score, calibrate, score
+from penstroke.inference.backends.torch import forward_batches
+from penstroke.models.description import Calibration
+from penstroke.networks.layers import Network
+from penstroke.recipes.parts import Evaluation, Validation
+from penstroke.training.batches import Batches
+from penstroke.training.history import EpochRow, State
+from penstroke.training.tensors import TensorSplit
+
+
+@dataclass
+class Measurement:
+    """Measures the network of a training run on images that it is not trained on.
+
+    Args:
+        test: the test split, if the recipe evaluates it after each epoch.
+        validation: the validation split, if there is one.
+        batch_size: images per batch.
+        rejection_rate: fraction of the validation images, 0..1, that the calibrated model may reject.
+    """
+
+    test: TensorSplit | None
+    validation: TensorSplit | None
+    batch_size: int
+    rejection_rate: float = 0.0
+    _calibrated: tuple[Network, Calibration | None] | None = None
+
+    def epoch_row(self, state: State, batches: Batches, *, last: bool) -> EpochRow:
+        """Return the results of the current epoch, after its last step.
+
+        Args:
+            state: state of the training.
+            batches: its batches; the last one of an epoch may be smaller, and its loss is weighted accordingly.
+            last: whether the training ends with this epoch. Then the calibrated model, which is saved, is measured.
+        """
+        now = time.perf_counter()
+        losses, images = state.losses.double().cpu(), len(batches.split)
+        remainder = images - batches.size * (len(losses) - 1)
+        mean = (losses[:-1].sum() * batches.size + losses[-1] * remainder) / images
+        network = self.calibrated(state.network)[0] if last else state.network
+        return EpochRow(
+            epoch=state.epoch,
+            step_losses=tuple(losses.tolist()),
+            train_loss=float(mean),
+            seconds=now - state.epoch_started,
+            test=self._score(network, self.test),
+            validation=self._score(network, self.validation),
+            test_seconds=time.perf_counter() - now,
+            calibrated=last and self.validation is not None,
+        )
+
+    def calibrated(self, network: Network) -> tuple[Network, Calibration | None]:
+        """Return the network with its temperature, and its calibration; computed once, after the last step.
+
+        Without validation, the network is returned unchanged.
+        """
+        if self.validation is None:
+            return network, None
+        if self._calibrated is None:
+            labels = self.validation.labels.cpu().numpy()
+            log_probs = self._log_probs(network, self.validation)
+            temperature, calibration = calibrate(log_probs, labels, self.rejection_rate)
+            self._calibrated = network.with_temperature(temperature).to(self.validation.device), calibration
+        return self._calibrated
+
+    def _score(self, network: Network, split: TensorSplit | None) -> Score | None:
+        if split is None:
+            return None
+        return score(self._log_probs(network, split), split.labels.cpu().numpy())
+
+    def _log_probs(self, network: Network, split: TensorSplit) -> Float[ndarray, "n classes"]:
+        return forward_batches(network, split.images, self.batch_size).cpu().numpy()
+
+
+def build_measurement(
+    evaluation: Evaluation, validation: Validation | None, data: Dataset, part: Split | None, device: torch.device
+) -> Measurement:
+    """Return the measurement that a recipe specifies.
+
+    Args:
+        evaluation: whether the test split is measured, and in which batches.
+        validation: options of the validation split.
+        data: the test split is read only if it is measured.
+        part: the validation split.
+        device: device of the network.
+
+    Raises:
+        DataError: the test split is measured, but is missing or cannot be read.
+    """
+    if evaluation.test_each_epoch and not data.has_test:
+        raise DataError(
+            f"The recipe evaluates the test split after each epoch, and the dataset {data.card.name!r} has none.",
+            "Set test_each_epoch to False (--no-test-each-epoch), or add a test split to the dataset.",
+        )
+    return Measurement(
+        TensorSplit.from_split(data.test, device) if evaluation.test_each_epoch else None,
+        TensorSplit.from_split(part, device) if part else None,
+        evaluation.test_batch_size,
+        validation.rejection_rate if validation else 0.0,
+    )

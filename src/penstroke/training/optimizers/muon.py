@@ -1,0 +1,53 @@
+"""Muon: momentum whose matrix is orthogonalised before each step.
+
+After K. Jordan and others, "Muon: an optimizer for hidden layers in neural networks", 2024,
+https://kellerjordan.github.io/posts/muon/. Unlike ``torch.optim.Muon``, this implementation accepts convolution
+kernels, as matrices ``[out, rest]``, and uses three iterations instead of five, which is enough for small matrices.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from penstroke.training.optimizers.base import Optimizer
+
+# Coefficients of the quintic iteration, from the post above; it moves all singular values towards 1.
+_A, _B, _C = 3.4445, -4.7750, 2.0315
+
+
+def orthogonalise(matrix: Float[Tensor, "m n"], iterations: int = 3) -> Float[Tensor, "m n"]:
+    """Return an approximation of the nearest matrix with orthonormal rows, or orthonormal columns if it is tall."""
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(iterations):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
+    return x.T if tall else x
+
+
+class Muon(Optimizer):
+    """Orthogonalised Nesterov momentum for weights of two or more dimensions.
+
+    Args:
+        weights: weights ``[out, ...]``.
+        lr: learning rate; each step changes a weight matrix by about this amount in every direction.
+        momentum: decay of the accumulated gradient.
+    """
+
+    def __init__(self, weights: Iterable[nn.Parameter], lr: float, momentum: float) -> None:
+        super().__init__(weights, lr, ("momentum",))
+        self.momentum = momentum
+
+    @torch.no_grad()
+    def step(self, factor: float = 1.0) -> None:
+        """Take one step along the current gradients, at ``factor`` times the learning rate."""
+        lr = self.lr * factor
+        for weight, gradient, state in zip(self.weights, self.gradients(), self.state, strict=True):
+            accumulated = state["momentum"].mul_(self.momentum).add_(gradient)
+            nesterov = gradient.add(accumulated, alpha=self.momentum).flatten(1)
+            update = orthogonalise(nesterov).reshape(weight.shape)
+            rows, columns = nesterov.shape
+            weight.add_(update, alpha=-lr * max(1.0, rows / columns) ** 0.5)

@@ -1,0 +1,137 @@
+"""The start of a training run: the validation split, the description of the model, and the initial state."""
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import torch
+from torch import nn
+
+from penstroke.data import Split, pixel_statistics, stratified_split
+from penstroke.errors import ModelError, UsageError
+from penstroke.models.description import Description
+from penstroke.networks import NetworkSpec
+from penstroke.networks.layers import wrap_module
+from penstroke.recipes.parts import Optimizer, Validation
+from penstroke.runtime import derived_seed
+from penstroke.training.history import State
+from penstroke.training.optimizers import build_optimizers, last_layer
+
+Channels = float | tuple[float, ...] | None
+"""One value for all channels, or one for each, or None to measure it on the training images."""
+
+
+class UnregisteredNetwork(NetworkSpec):
+    """The spec of a module that was passed to ``fit``. Such a module cannot be saved in a model file."""
+
+    kind = "unregistered"
+    head = ()
+
+    def layers(self, image_shape: tuple[int, int, int], classes: int) -> Iterator[tuple[str, nn.Module]]:  # noqa: ARG002
+        """Raise ``ModelError``: only the caller of ``fit`` can build the module."""
+        _raise_unregistered()
+
+    def to_json(self) -> dict[str, Any]:
+        """Raise ``ModelError``: the module has no spec to write."""
+        _raise_unregistered()
+
+
+def _raise_unregistered() -> NoReturn:
+    raise ModelError(
+        "This model cannot be saved: its network is a module that was passed to fit, and a model file describes only "
+        "registered networks.",
+        "Register the network with penstroke.networks.register and name it in the recipe, or save the state dict of "
+        "the module with torch.save.",
+    )
+
+
+def split_validation(train: Split, validation: Validation | None) -> tuple[Split, Split | None]:
+    """Return the images to train on and, if the recipe has one, the validation split.
+
+    Raises:
+        DataError: one of the two would be empty.
+    """
+    if validation is None:
+        return train, None
+    return stratified_split(train, validation.share, validation.seed)
+
+
+def check_statistics(mean: Channels, std: Channels, channels: int) -> None:
+    """Check that ``mean`` and ``std`` have one value, or one for each channel of the images.
+
+    Raises:
+        UsageError: one of them has another number of values.
+    """
+    for name, given in (("mean", mean), ("std", std)):
+        if isinstance(given, tuple) and len(given) not in (1, channels):
+            raise UsageError(
+                f"{name} has {len(given)} values; the images have {channels} channel{'' if channels == 1 else 's'}.",
+                f"Give one value for all channels{'' if channels == 1 else ', or one for each'}, or omit {name} to "
+                "measure it on the training images.",
+            )
+
+
+def describe(network: NetworkSpec, train: Split, preprocessing: str, mean: Channels, std: Channels) -> Description:
+    """Return the description of the model to train.
+
+    Args:
+        network: the network.
+        train: the training images; their pixel statistics replace a ``mean`` or ``std`` that is None.
+        preprocessing: how pictures are prepared for the model.
+        mean: pixel mean in 0..1.
+        std: pixel standard deviation in 0..1.
+
+    Raises:
+        UsageError: ``mean`` or ``std`` does not match the channels of the images.
+    """
+    _, channels, height, width = train.images.shape
+    check_statistics(mean, std, channels)
+    measured = pixel_statistics(train) if mean is None or std is None else None
+    values = []
+    for number, given in enumerate((mean, std)):
+        if given is None:
+            assert measured, "one of the two is None"
+            values.append(measured[number])
+        else:
+            values.append(given if isinstance(given, tuple) else (given,) * channels)
+    return Description(
+        network=network,
+        image_shape=(channels, height, width),
+        classes=train.classes,
+        mean=values[0],
+        std=values[1],
+        preprocessing=preprocessing,  # type: ignore[arg-type]  # the description checks it
+    )
+
+
+def initial_state(
+    spec: NetworkSpec,
+    description: Description,
+    optimizer: Optimizer,
+    seed: int,
+    steps: int,
+    device: torch.device,
+    module: nn.Module | None = None,
+) -> State:
+    """Return the state before the first step. PyTorch's random state is set to a function of the seed.
+
+    Args:
+        spec: the network.
+        description: the images and classes that it is built for.
+        optimizer: the kind of optimizer and its options.
+        seed: seed of the initial weights.
+        steps: number of steps per epoch.
+        device: device of the network.
+        module: trained instead of a new network, with the weights that it has.
+
+    Raises:
+        UsageError: the network does not accept images of this shape.
+    """
+    torch.manual_seed(derived_seed(seed))
+    if module is not None:
+        network = wrap_module(module, description.mean, description.std)
+    else:
+        network = spec.build(description.image_shape, len(description.classes), description.mean, description.std)
+    network.to(device)
+    optimizers = build_optimizers(optimizer, network, spec.head or (last_layer(network),))
+    # One tensor for all steps: small tensors that outlive each step would fragment the heap, which then grows.
+    return State(network, description, optimizers, losses=torch.zeros(steps, device=device))

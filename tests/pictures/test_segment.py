@@ -1,0 +1,141 @@
+"""Tests of the segmentation of pages: lines, reading order, joined and touching digits."""
+
+import numpy as np
+import pytest
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+from scipy import ndimage
+from sklearn.neighbors import KNeighborsClassifier
+
+from benchmarks.trial_pictures import draw_digit, unseen_digits
+from penstroke.data import Dataset
+from penstroke.errors import EmptyPicture
+from penstroke.pictures.cuts import ScoreFunction, find_seams
+from penstroke.pictures.segment import Symbol, segment
+
+DIGITS, LABELS = unseen_digits()
+HEIGHT = 60
+
+
+@pytest.fixture(scope="module")
+def score(sample: Dataset) -> ScoreFunction:
+    """Return the score function of a nearest-neighbour classifier."""
+    images, labels = sample.train.images, sample.train.labels
+    model = KNeighborsClassifier(5, weights="distance").fit(images.reshape(-1, 784) / 255, labels)
+    return lambda images: model.predict_proba(images.reshape(-1, 784) / 255)
+
+
+def sheet_of(rows: list[str], gap: float = 0.25, rotation: float = 0.0) -> UInt8[ndarray, "h w"]:
+    """Return dark digits on white paper, one line per row of text."""
+    sheet = np.zeros((int(len(rows) * 1.6 * HEIGHT) + 80, max(map(len, rows)) * 70 + 80), np.float32)
+    for i, row in enumerate(rows):
+        x = 40.0
+        for k, character in enumerate(row):
+            if character == " ":
+                x += 0.6 * HEIGHT
+                continue
+            ink = draw_digit(DIGITS[clear(int(character), k)], HEIGHT, 0.1)
+            y = 40 + int(i * 1.6 * HEIGHT)
+            part = sheet[y : y + ink.shape[0], int(x) : int(x) + ink.shape[1]]
+            np.maximum(part, ink, out=part)
+            x += ink.shape[1] + gap * HEIGHT
+    if rotation:
+        sheet = ndimage.rotate(sheet, rotation, order=1)
+    noise = np.random.default_rng(0).normal(0, 2, sheet.shape)
+    return np.clip(230 - 200 * sheet + noise, 0, 255).astype(np.uint8)
+
+
+def clear(digit: int, k: int) -> int:
+    """Return the index of a digit that is close to the mean of its class, and so easy to classify."""
+    index = np.flatnonzero(digit == LABELS)
+    mean = DIGITS[digit == LABELS].mean(0)
+    return int(index[np.argsort(np.abs(DIGITS[index] - mean).mean((1, 2)))[k % 3]])
+
+
+def text(symbols: list[Symbol], score: ScoreFunction) -> list[str]:
+    labels = score(np.stack([s.image for s in symbols])).argmax(1)
+    lines = [""] * (max(s.line for s in symbols) + 1)
+    for symbol, label in zip(symbols, labels, strict=True):
+        lines[symbol.line] += str(label)
+    return lines
+
+
+def test_symbols_are_in_reading_order(score: ScoreFunction) -> None:
+    assert text(segment(sheet_of(["0123", "456", "78901"]), score), score) == ["0123", "456", "78901"]
+
+
+@pytest.mark.parametrize("rotation", [-10, -5, 5, 10])
+def test_lines_may_be_rotated(score: ScoreFunction, rotation: int) -> None:
+    symbols = segment(sheet_of(["30281", "62059"], rotation=rotation), score)
+    assert [s.line for s in symbols] == [0] * 5 + [1] * 5
+
+
+def test_boxes_are_in_pixels_of_the_picture(score: ScoreFunction) -> None:
+    picture = sheet_of(["28"])
+    large = np.kron(picture, np.ones((12, 12), np.uint8))
+    for (x, y, w, h), (x2, y2, w2, h2) in zip(
+        [s.box for s in segment(picture, score)], [s.box for s in segment(large, score)], strict=True
+    ):
+        assert np.abs(np.array([x2, y2, w2, h2]) / 12 - [x, y, w, h]).max() <= 4
+        assert (picture[y : y + h, x : x + w] < 120).any()
+        assert HEIGHT * 0.8 < h < HEIGHT * 1.2
+
+
+@pytest.mark.parametrize(("gap", "touching"), [(-0.02, 2), (-0.06, 3)])
+def test_touching_digits_are_cut(score: ScoreFunction, gap: float, touching: int) -> None:
+    picture = sheet_of(["5623"], gap=gap)
+    assert ndimage.label(picture < 130, np.ones((3, 3)))[1] == 5 - touching
+    assert text(segment(picture, score), score) == ["5623"]
+
+
+def test_scores_may_be_log_probabilities(score: ScoreFunction) -> None:
+    def logs(images: UInt8[ndarray, "n 28 28"]) -> Float[ndarray, "n 10"]:
+        return np.asarray(np.log(np.maximum(score(images), 1e-9)))
+
+    picture = sheet_of(["5623"], gap=-0.02)
+    assert [s.box for s in segment(picture, logs)] == [s.box for s in segment(picture, score)]
+
+
+def test_a_five_with_a_gap_is_one_digit(score: ScoreFunction) -> None:
+    picture = sheet_of(["2 5 3"])
+    whole = segment(picture, score)
+    x, y, w, h = whole[1].box
+    picture[y + int(0.3 * h) : y + int(0.3 * h) + 3, x : x + w] = 230
+    assert len(segment(picture, score)) == 3
+
+
+def test_dashes_dots_and_underlines_are_ignored(score: ScoreFunction) -> None:
+    picture = sheet_of(["12 34", "5678"])
+    boxes = [s.box for s in segment(picture, score)]
+    middle = boxes[0][1] + HEIGHT // 2
+    picture[middle : middle + 5, boxes[1][0] + boxes[1][2] + 15 : boxes[2][0] - 15] = 30
+    picture[-22:-18, 30:-30] = 30
+    picture[8:12, 8:12] = 30
+    assert [s.box for s in segment(picture, score)] == boxes
+
+
+def test_an_empty_page_raises(score: ScoreFunction) -> None:
+    with pytest.raises(EmptyPicture):
+        segment(np.full((90, 90), 250, np.uint8), score)
+
+
+def test_slanted_strokes_that_touch_are_separated_by_a_slanted_seam() -> None:
+    level = np.zeros((60, 90), np.float32)
+    for row in range(60):
+        for start in (40, 58):  # two strokes that overlap in columns
+            level[row, start - row // 2 : start - row // 2 + 6] = 1
+    level[28:31, 30:46] = 1  # and are connected
+    seams, costs = find_seams(level, 60, 6)
+    columns = np.arange(90)
+    left = np.array([level[columns < seam[:, None]].sum() for seam in seams])
+    apart = np.abs(left - 360)
+    best = int(np.argmin(apart))
+    assert apart[best] < 0.15 * 360
+    assert 0 < costs[best] <= 8, "the seam crosses the connection only"
+
+
+def test_the_thin_edge_of_a_page_is_ignored(score: ScoreFunction) -> None:
+    picture = sheet_of(["1234"])
+    boxes = [s.box for s in segment(picture, score)]
+    picture[30:-30, 10:11] = 30
+    assert [s.box for s in segment(picture, score)] == boxes

@@ -1,0 +1,9 @@
+"""A short form of the campaign that fuzzes the files of a run folder."""
+
+from campaigns.guided import by_chance
+
+
+def test_the_corpus_and_its_mutations_raise_only_penstroke_errors() -> None:
+    figures = by_chance("run", 300, seed=1)
+    assert not figures["wrong"]
+    assert figures["rejected"] > figures["accepted"] > 0

@@ -1,0 +1,1 @@
+"""Helpers that fixtures, tests and campaigns share."""
