@@ -139,7 +139,7 @@ def _mistakes(classifier: "Classifier", split: "Split") -> list[int]:
     """Return the indices of the wrongly classified images."""
     from penstroke.evaluation import evaluate
 
-    mistakes: list[int] = evaluate(classifier.log_probs, split).mistakes.tolist()
+    mistakes: list[int] = evaluate(classifier, split).mistakes.tolist()
     return mistakes
 
 

@@ -32,7 +32,7 @@ def run_test(
     warn_if_too_many_threads(threads, "test")
     classifier, path = open_classifier(run, device)
     dataset = open_data(classifier, data)
-    report = evaluate(classifier.log_probs, dataset.test, classifier.threshold)
+    report = evaluate(classifier, dataset.test)
     _store(path, dataset, report)
     value = {"run": str(path), "data": dataset.card.name} | report.to_json()
     return Result(value, escape_control(_text(path, dataset.card.name, report)))

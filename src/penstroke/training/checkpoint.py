@@ -28,8 +28,6 @@ from penstroke.training.history import Progress, State
 from penstroke.training.interval import CheckpointInterval
 from penstroke.training.snapshot import Snapshot, capture
 
-__all__ = ["Checkpoint", "CheckpointInterval", "Checkpointer", "latest", "read"]
-
 FORMAT = "penstroke-checkpoint-2"
 TENSORS, STATE, MANIFEST = "training.safetensors", "state.json", "manifest.json"
 FILES = (MODEL, TENSORS, STATE)
