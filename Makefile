@@ -3,12 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: train test check bench pictures campaign audit lint types clean help
+.PHONY: train test check package ready bench pictures campaign audit lint types clean help
 
 help:
 	@echo "make train     train the textbook's network, test it, draw a test image with its prediction"
 	@echo "make test      run the tests"
-	@echo "make check     run lint, type checks and tests, which every change must pass"
+	@echo "make check     run lint, type checks, tests and package, which every change must pass"
+	@echo "make package   build the wheel, install it in new environments, and use it there"
+	@echo "make ready     train the bundled model on MNIST, and measure it (a quarter of an hour)"
 	@echo "make bench     measure speed against the references (short form)"
 	@echo "make campaign  run the full campaigns: kills, faults, damaged and hostile files (over an hour)"
 	@echo "make audit     list the dependencies and look up their known vulnerabilities"
@@ -37,7 +39,17 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy  # strict: see pyproject.toml
 
-check: lint types test
+check: lint types test package
+
+package: $(READY)
+	$(BIN)/python -m benchmarks.installation
+
+# With one thread, the result does not depend on the number of cores.
+ready: $(READY)
+	rm -rf build/ready
+	$(BIN)/penstroke train robust --data mnist --seed 0 --threads 1 --out build/ready
+	$(BIN)/python -m benchmarks.ready build/ready
+	$(BIN)/python -m benchmarks.tables
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.speed --short

@@ -1,5 +1,6 @@
-"""An installation without the extra `train` imports the package and runs the commands that need no PyTorch."""
+"""An installation without extras imports the package, reads pictures, and runs the commands that need no PyTorch."""
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,8 @@ import pytest
 from PIL import Image
 
 import penstroke
+
+ROOT = Path(__file__).parent.parent
 
 
 def core_distributions() -> set[str]:
@@ -55,9 +58,45 @@ def call(python: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_the_environment_has_no_torch(python: Path) -> None:
-    done = subprocess.run([python, "-c", "import torch"], capture_output=True, text=True)
-    assert "No module named 'torch'" in done.stderr
+@pytest.mark.parametrize("package", ["torch", "matplotlib", "onnx"])
+def test_the_environment_has_no_extras(python: Path, package: str) -> None:
+    done = subprocess.run([python, "-c", f"import {package}"], capture_output=True, text=True)
+    assert f"No module named '{package}'" in done.stderr
+
+
+def test_pictures_are_read_by_the_bundled_model(python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (page,) = json.loads(call(python, "-m", "penstroke", "read", str(ROOT / "docs/images/page.jpg"), "--json"))
+    assert (page["run"], page["lines"]) == ("ready", ["6118493", "80857", "493893396"])
+    assert Path(page["picture"]).is_file()
+    (digit,) = json.loads(call(python, "-m", "penstroke", "predict", str(ROOT / "docs/images/on-paper.jpg"), "--json"))
+    assert (digit["run"], digit["label"]) == ("ready", "8")
+
+
+def test_many_pictures_are_predicted(python: Path, tmp_path: Path) -> None:
+    code = """
+from pathlib import Path
+from penstroke import Classifier
+picture = Path(__import__("sys").argv[1]).read_bytes()
+print({prediction.label for prediction in Classifier.load("ready").predict([picture] * 20)})
+"""
+    assert call(python, "-W", "error", "-c", code, str(ROOT / "docs/images/on-paper.jpg")).strip() == "{'8'}"
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (["train"], "train"),
+        (["show", str(ROOT / "docs/images/on-paper.jpg")], "train"),
+        (["predict", str(ROOT / "docs/images/on-paper.jpg"), "--explain-picture"], "train"),
+        (["export", "--to", "onnx"], "export"),
+    ],
+)
+def test_a_command_that_needs_an_extra_names_it(python: Path, tmp_path: Path, words: list[str], extra: str) -> None:
+    done = subprocess.run([python, "-m", "penstroke", *words], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert f'pip install "penstroke[{extra}]"' in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -77,13 +116,6 @@ def test_commands_run(python: Path, tmp_path: Path) -> None:
     assert "train" in call(python, "-m", "penstroke", "--help")
     assert "fashion-mnist" in call(python, "-m", "penstroke", "data", "list")
     assert "cats" in call(python, "-m", "penstroke", "data", "info", str(tmp_path))
-
-
-def test_a_command_that_needs_torch_names_the_extra(python: Path) -> None:
-    done = subprocess.run([python, "-m", "penstroke", "train"], capture_output=True, text=True)
-    assert done.returncode == 2, done.stderr
-    assert 'pip install "penstroke[train]"' in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_public_names_of_callbacks_are_imported(python: Path) -> None:

@@ -104,6 +104,13 @@ class StorageError(PenstrokeError):
     exit_code = 4
 
 
+class CheckFailed(PenstrokeError):
+    """A check that the user requested failed: an export differs from its model, a result is below a limit (exit code 5)."""
+
+    kind = "check"
+    exit_code = 5
+
+
 def require_extra(extra: str, *modules: str) -> None:
     """Import ``modules`` to check that the packages of an optional extra are usable.
 

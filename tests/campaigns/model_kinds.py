@@ -206,7 +206,6 @@ CONTENTS: dict[str, Callable[[Path], bytes]] = {
     "missing tensor": lambda _: good(tensors(fc2__bias=None)),
     "unknown tensor": lambda _: good(tensors(more=torch.zeros(1))),
     "tensor name that is a path": lambda _: good(tensors() | {"../../outside/secret": torch.zeros(1)}),
-    "half precision": lambda _: good({name: value.half() for name, value in tensors().items()}),
     "double precision": lambda _: good({name: value.double() for name, value in tensors().items()}),
     "int64 weight": lambda _: good(tensors(fc2__bias=torch.zeros(10, dtype=torch.int64))),
     "int64 mean": lambda _: good(tensors(normalise__mean=torch.zeros(1, dtype=torch.int64)), mean=[0]),

@@ -111,7 +111,7 @@ def test_a_prediction_below_the_threshold_is_rejected(penstroke: Penstroke, at_h
     known = Classifier.load("runs/book")
     calibration = Calibration(threshold=1.0, images=10, rejected=0, wrong=0)
     strict = dataclasses.replace(known.description, calibration=calibration)
-    Classifier(lambda: known.backend, strict).save(tmp_path / "strict.safetensors")
+    Classifier(known.backend, strict).save(tmp_path / "strict.safetensors")
     (found,) = penstroke("predict", tmp_path / "strict.safetensors", "7.png", "--json").json
     assert found["probability"] < 1
     assert found["abstained"]

@@ -37,7 +37,7 @@ def test_show_and_predict_abstain_on_the_same_images(penstroke: Penstroke, at_ho
     calibration = Calibration(threshold=1.0, images=10, rejected=0, wrong=0)
     strict = dataclasses.replace(known.description, calibration=calibration)
     model = tmp_path / "strict.safetensors"
-    Classifier(lambda: known.backend, strict).save(model)
+    Classifier(known.backend, strict).save(model)
     shown = penstroke("show", model, "--out", tmp_path / "a.png", "--json").json["samples"][0]
     assert shown["abstained"]
     assert shown["prediction"] is None
@@ -52,7 +52,7 @@ def test_the_preparation_of_a_picture_is_drawn(
     assert "seven-stages.png" in penstroke("show", "seven.png").out
     with Image.open("seven-stages.png") as drawn:
         assert drawn.width > 600
-    assert penstroke("show", "seven.png", "--json").json["run"] is None
+    assert penstroke("show", "seven.png", "--json").json["run"] == "ready"
     Path("words.png").write_text("words")
     assert penstroke("show", "words.png").code == 3
     assert penstroke("show", "seven.png", "--out", "other.png").code == 0

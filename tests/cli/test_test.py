@@ -63,7 +63,7 @@ def test_abstentions_are_reported(penstroke: Penstroke, at_home: Path, tmp_path:
     known = Classifier.load("runs/book")
     calibration = Calibration(threshold=0.9, images=10, rejected=0, wrong=0)
     strict = dataclasses.replace(known.description, calibration=calibration)
-    Classifier(lambda: known.backend, strict).save(tmp_path / "strict.safetensors")
+    Classifier(known.backend, strict).save(tmp_path / "strict.safetensors")
     found = penstroke("test", tmp_path / "strict.safetensors", "--json").json
     assert 0 < found["abstained"] < 1000
     assert found["correct"] == penstroke("test", "--json").json["correct"]

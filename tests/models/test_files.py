@@ -27,6 +27,7 @@ from penstroke.models import (
     read_model,
     save_model,
     weights_of,
+    write_model,
 )
 from penstroke.models.files import METADATA_KEY, model_bytes
 from penstroke.models.modules import TEMPERATURE
@@ -48,6 +49,19 @@ def test_the_network_is_restored_from_the_file_alone(tmp_path: Path, describe: D
     again, description = load_module(tmp_path / "m.safetensors")
     assert description == describe() == read_description(tmp_path / "m.safetensors")
     assert not again.training
+    with torch.no_grad():
+        assert torch.equal(again(images), network(images))
+
+
+def test_weights_stored_in_half_precision_are_converted(tmp_path: Path, describe: Describe, images: Tensor) -> None:
+    network = new_network(describe()).eval()
+    weights = weights_of(network)
+    halved = {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in weights.items()}
+    write_model(tmp_path / "m.safetensors", halved, describe())
+    again, _ = load_module(tmp_path / "m.safetensors")
+    assert {value.dtype for value in again.state_dict().values()} == {torch.float32}
+    expected = {name: torch.from_numpy(array.astype(np.float32)) for name, array in halved.items()}
+    network.load_state_dict(expected)
     with torch.no_grad():
         assert torch.equal(again(images), network(images))
 

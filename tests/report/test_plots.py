@@ -12,8 +12,8 @@ from PIL import Image
 from penstroke.data import Dataset
 from penstroke.inference import Detection, Page, Prediction
 from penstroke.pictures.preprocessing import preprocess, preprocess_with_stages
-from penstroke.report.pages import draw_page, draw_stages
-from penstroke.report.plots import Sample, grid_figure, sample_figure
+from penstroke.report.pages import draw_page
+from penstroke.report.plots import Sample, draw_stages, grid_figure, sample_figure
 from penstroke.report.terminal import CHARACTERS, draw
 
 DIGITS = tuple("0123456789")

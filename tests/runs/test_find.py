@@ -74,7 +74,6 @@ def test_the_latest_run_is_searched_in_the_current_folder(
     monkeypatch.chdir(tmp_path)
     assert runs.latest().path == Path("runs/a")
     assert names([run for run, _ in runs.skipped()]) == ["b"]
-    assert runs.model_file(None) == Path("runs/a/model.safetensors")
 
 
 def test_without_a_model_the_error_names_the_runs(make: Make, home: Path) -> None:

@@ -63,7 +63,10 @@ def _device(type_: Any, tokens: Sequence[Token]) -> str:  # noqa: ARG001 - the s
 
 
 RunArgument = Annotated[
-    Path | None, Parameter(name="run", help="Run folder or model file.", show_default="the latest run")
+    Path | None,
+    Parameter(
+        name="run", help="Run folder, model file, ONNX file or ready.", show_default="the latest run, then ready"
+    ),
 ]
 PictureArgument = Annotated[Path, Parameter(name="picture", help="Picture files.")]
 

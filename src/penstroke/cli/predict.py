@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from penstroke.cli.options import MEGAPIXEL, Device, Json, Megapixels, PictureArgument, RunArgument
 from penstroke.cli.output import Result, escape_control, percent, warn
 from penstroke.cli.shared import open_classifier, pictures_folder, split_run, stages_name
-from penstroke.errors import DataError, EmptyPicture
+from penstroke.errors import DataError, EmptyPicture, require_extra
 
 if TYPE_CHECKING:
     from penstroke.inference import Classifier, Prediction
@@ -41,6 +41,8 @@ def predict(
         DataError: the only picture is not readable.
     """
     model, paths = split_run(run, pictures, "predict")
+    if explain_picture:
+        require_extra("train", "matplotlib")
     classifier, place = open_classifier(model, device)
     max_pixels = MEGAPIXEL * megapixels
     predictions = classifier.predict(list(paths), max_pixels=max_pixels)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from penstroke.cli.output import warn
-from penstroke.errors import UsageError
+from penstroke.errors import UsageError, require_extra
 
 if TYPE_CHECKING:
     from penstroke.data import Dataset
@@ -25,29 +25,28 @@ RunFolder = Annotated[
 
 
 def choose_run(run: Path | None) -> Path:
-    """Return ``run`` (a run folder or a model file), or the folder of the latest run.
+    """Return ``run``, or the folder of the latest run, or the name of the bundled model if no run has a model.
 
-    The latest run, newer runs that have no model, and models of unfinished training runs are reported.
-
-    Raises:
-        RunError: no run has a model.
+    The choice, newer runs that have no model, and models of unfinished training runs are reported.
     """
     from penstroke import runs
+    from penstroke.inference.source import default_source, is_bundled
 
+    chosen = run or default_source()
     if run is None:
-        chosen = runs.latest().path
+        bundled = is_bundled(chosen)
         for newer, reason in runs.skipped():
-            warn(f"the newer run {newer.path} is skipped: {reason}")
-        warn(f"model {chosen}, the latest run")
-    else:
-        chosen = run
+            warn(f"the {'' if bundled else 'newer '}run {newer.path} is skipped: {reason}")
+        warn(
+            f"model {chosen}, {'bundled with Penstroke: no run in ./runs has a model' if bundled else 'the latest run'}"
+        )
     if runs.is_run(chosen) and runs.Run(chosen).record.state == "unfinished":
         warn(f"{chosen} is unfinished: its training was stopped early")
     return chosen
 
 
-def open_classifier(run: Path | None, device: str = "auto") -> tuple["Classifier", Path]:
-    """Return the classifier of a run or model file, by default of the latest run, and the path of that run.
+def open_classifier(run: Path | None, device: str = "auto", threads: int | None = None) -> tuple["Classifier", Path]:
+    """Return the classifier of a run, model file or ``ready``, by default see ``choose_run``, and the path chosen.
 
     Raises:
         RunError, ModelError, UsageError: see ``Classifier.load``.
@@ -55,7 +54,16 @@ def open_classifier(run: Path | None, device: str = "auto") -> tuple["Classifier
     from penstroke.inference import Classifier
 
     chosen = choose_run(run)
-    return Classifier.load(chosen, device), chosen
+    return Classifier.load(chosen, device, threads=threads), chosen
+
+
+def configure_backend(classifier: "Classifier", threads: int | None = None) -> None:
+    """Configure PyTorch for many images, if it computes the model."""
+    if classifier.backend_name == "torch":
+        from penstroke import runtime
+
+        require_extra("train", "torch")
+        runtime.configure(threads)
 
 
 def open_data(classifier: "Classifier", source: str | None) -> "Dataset":
@@ -119,8 +127,9 @@ def split_run(first: Path | None, others: tuple[Path, ...], command: str) -> tup
 
 
 def is_run_argument(path: Path) -> bool:
-    """Return whether a command-line argument is a run or a model file rather than a picture."""
+    """Return whether a command-line argument is a run, a model file or ``ready`` rather than a picture."""
     from penstroke import runs
 
-    misspelt = not path.exists() and not path.suffix and ":" not in str(path)
-    return path.suffix == ".safetensors" or runs.is_run(path) or misspelt
+    # `ready` is a word without an extension, too.
+    word = not path.exists() and not path.suffix and ":" not in str(path)
+    return path.suffix in runs.MODEL_SUFFIXES or runs.is_run(path) or word

@@ -8,7 +8,15 @@ from cyclopts import Parameter
 
 from penstroke.cli.options import Data, Json, RunArgument, integer_from
 from penstroke.cli.output import Result, escape_control
-from penstroke.cli.shared import choose_run, is_run_argument, open_classifier, open_data, pictures_folder, stages_name
+from penstroke.cli.shared import (
+    choose_run,
+    configure_backend,
+    is_run_argument,
+    open_classifier,
+    open_data,
+    pictures_folder,
+    stages_name,
+)
 from penstroke.errors import RunError, UsageError, require_extra
 
 if TYPE_CHECKING:
@@ -111,14 +119,13 @@ def _show_images(
     run: Path | None, index: int | None, count: int, wrong: bool, data: str | None, out: Path | None
 ) -> Result:
     """Draw test images with their predictions."""
-    require_extra("train", "torch")
+    require_extra("train", "matplotlib")
 
-    from penstroke import runtime
     from penstroke.report.terminal import draw
     from penstroke.report.views import draw_samples
 
-    runtime.configure()
     classifier, place = open_classifier(run)
+    configure_backend(classifier)
     split = open_data(classifier, data).test
     indices: Sequence[int] = _mistakes(classifier, split) if wrong else range(len(split))
     if not indices and index is None:
@@ -172,22 +179,17 @@ def _text(sample: "Sample") -> str:
 
 
 def _show_preparation(run: Path | None, picture: Path, out: Path | None) -> Result:
-    """Draw the stages of a picture's preparation for the model of a run, or for digits without a run."""
-    from penstroke import runs
-    from penstroke.models.files import read_description
+    """Draw the stages of a picture's preparation for a model."""
+    require_extra("train", "matplotlib")
+
     from penstroke.report.views import draw_preparation
 
-    chosen = None
-    try:
-        chosen = choose_run(run)
-        description = read_description(runs.model_file(chosen))
-        preprocessing, image_shape = description.preprocessing, description.image_shape
-    except RunError:
-        if run:
-            raise
-        preprocessing, image_shape = "digit", (1, 28, 28)
-    drawn = draw_preparation(picture, out or Path(stages_name(picture)), preprocessing, image_shape)
-    value = {"file": str(picture), "run": str(chosen) if chosen else None, "picture": str(drawn)}
+    classifier, place = open_classifier(run)
+    description = classifier.description
+    drawn = draw_preparation(
+        picture, out or Path(stages_name(picture)), description.preprocessing, description.image_shape
+    )
+    value = {"file": str(picture), "run": str(place), "picture": str(drawn)}
     return Result(value, escape_control(f"picture: {drawn}"))
 
 
@@ -198,8 +200,12 @@ def _show_curves(run: Path | None, picture: Path | None, out: Path | None) -> Re
     require_extra("train", "matplotlib")
 
     from penstroke import runs
+    from penstroke.inference.source import is_bundled
     from penstroke.report.views import draw_curves
 
-    chosen = runs.open_run(choose_run(run))
-    drawn = draw_curves(chosen, out)
-    return Result({"run": str(chosen.path), "picture": str(drawn)}, escape_control(f"picture: {drawn}"))
+    chosen = choose_run(run)
+    if is_bundled(chosen):
+        raise RunError("The bundled model has no metrics.", "Train a model with `penstroke train`, or name a run.")
+    training = runs.open_run(chosen)
+    drawn = draw_curves(training, out)
+    return Result({"run": str(chosen), "picture": str(drawn)}, escape_control(f"picture: {drawn}"))

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from penstroke.cli.options import Data, Device, Json, RunArgument, Threads
 from penstroke.cli.output import Result, escape_control, percent, table, warn
-from penstroke.cli.shared import open_classifier, open_data, warn_if_too_many_threads
-from penstroke.errors import StorageError, require_extra
+from penstroke.cli.shared import configure_backend, open_classifier, open_data, warn_if_too_many_threads
+from penstroke.errors import StorageError
 
 if TYPE_CHECKING:
     from penstroke.data import Dataset
@@ -23,14 +23,11 @@ def run_test(
     json: Json = False,  # noqa: ARG001 - read by `app.run`
 ) -> Result:
     """Evaluate a model on test images, store the evaluation in its run, and return the metrics."""
-    require_extra("train", "torch")
-
-    from penstroke import runtime
     from penstroke.evaluation import evaluate
 
-    runtime.configure(threads)
     warn_if_too_many_threads(threads, "test")
-    classifier, path = open_classifier(run, device)
+    classifier, path = open_classifier(run, device, threads)
+    configure_backend(classifier, threads)
     dataset = open_data(classifier, data)
     report = evaluate(classifier, dataset.test)
     _store(path, dataset, report)

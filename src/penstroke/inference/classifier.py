@@ -14,14 +14,14 @@ from jaxtyping import Float32, UInt8
 from numpy import ndarray
 from PIL.Image import Image
 
-from penstroke import runs
 from penstroke.errors import DataError, EmptyPicture, ModelError
-from penstroke.inference.backends import BATCH_SIZE, Backend, open_backend
+from penstroke.inference.backends import BATCH_SIZE, Backend, BackendOpener, choose_backend
 from penstroke.inference.predictions import Detection, Page, Prediction, make_predictions
 from penstroke.inference.preparation import preparing, worker_count
+from penstroke.inference.source import default_source, describe, model_path
 from penstroke.inference.worker import Preparation
 from penstroke.models.description import Description
-from penstroke.models.files import read_description, write_model
+from penstroke.models.files import write_model
 from penstroke.pictures.files import MAX_PIXELS
 from penstroke.pictures.preprocessing import Picture, load_pixels
 
@@ -40,38 +40,49 @@ class Classifier:
     """A trained model that classifies pictures.
 
     Args:
-        backend: computes the model; or a function that returns the backend, called on first use.
+        backend: computes the model; or a backend that is opened on first use.
         description: the model's metadata.
         source: run or model file that the model comes from, for display.
     """
 
-    def __init__(self, backend: Backend | Callable[[], Backend], description: Description, source: str = "") -> None:
-        self._open: Callable[[], Backend] = backend if callable(backend) else lambda: backend
+    def __init__(self, backend: Backend | BackendOpener, description: Description, source: str = "") -> None:
+        self._backend = backend
         self.description = description
         self.source = source
 
     @classmethod
-    def load(cls, source: str | Path | None = None, device: str = "cpu", backend: str = "auto") -> "Classifier":
-        """Return the classifier of a run or a model file.
+    def load(
+        cls,
+        source: str | Path | None = None,
+        device: str = "cpu",
+        backend: str = "auto",
+        threads: int | None = None,
+    ) -> "Classifier":
+        """Return the classifier of a run, a model file, an exported ONNX file or the bundled model.
 
         The description is read immediately. The weights are loaded at the first prediction, because importing PyTorch
         takes a second, during which other processes can prepare pictures.
 
         Args:
-            source: run folder or model file; None selects the latest run.
+            source: run folder, model file, ONNX file, or ``ready`` for the bundled model. None selects the latest run
+                in ``./runs``, or the bundled model if no run has a model.
             device: ``auto``, ``cpu``, ``cuda``, ``mps`` or ``xpu``.
-            backend: ``auto`` or ``torch``.
+            backend: ``torch`` for runs and model files, ``onnx`` for ONNX files, or ``auto``. The bundled model is
+                available to both.
+            threads: threads of the backend ``onnx``; None selects one per core. The number of PyTorch's threads is a
+                setting of the process, ``torch.set_num_threads``.
 
         Raises:
             RunError: the run does not exist, or has no model.
             ModelError: the model file is missing, damaged or not a model file; raised on first use if only its
                 weights are damaged.
-            UsageError: the device is not available; raised on first use.
-            MissingExtraError: PyTorch is not installed; raised on first use.
+            UsageError: the backend is unknown or cannot compute the file, or the device is not available; the latter
+                is raised on first use.
+            MissingExtraError: the backend is ``torch``, and PyTorch is not installed; raised on first use.
         """
-        path = runs.model_file(source)
-        shown = str(source) if source else str(path.parent)
-        return cls(partial(open_backend, path, backend, device), read_description(path), shown)
+        source = default_source() if source is None else source
+        path = model_path(source)
+        return cls(choose_backend(path, backend, device, threads), describe(path), str(source))
 
     @classmethod
     def from_module(
@@ -92,7 +103,12 @@ class Classifier:
     @cached_property
     def backend(self) -> Backend:
         """The backend that computes the model; opened on first use."""
-        return self._open()
+        return self._backend() if isinstance(self._backend, BackendOpener) else self._backend
+
+    @property
+    def backend_name(self) -> str:
+        """The name of the backend, which is not opened."""
+        return self._backend.name
 
     @property
     def threshold(self) -> float:
@@ -202,10 +218,11 @@ class Classifier:
 
     def _predict_pictures(self, pictures: Sequence[Picture], max_pixels: int) -> list[Prediction]:
         description = self.description
-        workers = worker_count(pictures, idle="backend" in self.__dict__ or "torch" in sys.modules)
+        imports_torch = self.backend_name == "torch" and "torch" not in sys.modules
+        workers = worker_count(pictures, idle=not imports_torch)
         preparation = Preparation(description.preprocessing, description.image_shape, max_pixels)
         with preparing(pictures, preparation, workers) as results:
-            _ = self.backend  # imports PyTorch while the workers prepare pictures
+            _ = self.backend  # opens the model, and may import PyTorch, while the workers prepare pictures
             prepared = list(results)
         images = [result for result in prepared if isinstance(result, ndarray)]
         predictions = iter(self._predict_images(np.stack(images)) if images else [])

@@ -21,6 +21,7 @@ from safetensors.numpy import load, save
 from penstroke import storage
 from penstroke.errors import ModelError, PenstrokeError
 from penstroke.models.description import Description
+from penstroke.networks.spec import UnregisteredNetwork, unregistered_error
 from penstroke.storage.untrusted import open_contained, parse_json, reason
 
 METADATA_KEY = "penstroke"
@@ -91,7 +92,12 @@ def model_bytes(weights: Mapping[str, ndarray], description: Description) -> byt
     Args:
         weights: tensors by name, as of a state dict, of any dtype that NumPy and safetensors have.
         description: what the model is.
+
+    Raises:
+        ModelError: the network is a module that was passed to ``fit``.
     """
+    if isinstance(description.network, UnregisteredNetwork):
+        raise unregistered_error()
     text = json.dumps(description.to_json(), ensure_ascii=False, sort_keys=True)
     # safetensors reads the memory of an array as it is, so it must be contiguous.
     contiguous = {name: np.array(array, order="C") for name, array in weights.items()}

@@ -148,12 +148,19 @@ def _expected_tensors(description: Description, calibrated: bool) -> dict[str, T
 
 def _check_tensors(actual: Mapping[str, TensorType], expected: Mapping[str, TensorType]) -> None:
     for name in sorted(expected.keys() | actual.keys()):
-        if actual.get(name) != expected.get(name):
+        if actual.get(name) not in _accepted(expected.get(name)):
             raise ModelError(
                 f"The weights do not match the description: the tensor {name[:80]!r} is {_shown(actual.get(name))} "
                 f"instead of {_shown(expected.get(name))}.",
                 REMEDY,
             )
+
+
+def _accepted(expected: TensorType | None) -> tuple[TensorType | None, ...]:
+    """Return the types in which a file may store a tensor: its own, and half precision, which is converted."""
+    if expected is None or expected.dtype != "float32":
+        return (expected,)
+    return expected, TensorType("float16", expected.shape)
 
 
 def _shown(tensor: TensorType | None) -> str:

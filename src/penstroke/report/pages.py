@@ -1,21 +1,16 @@
-"""Drawings of predictions for pictures: a page with boxes around its symbols, and the stages of a preparation."""
+"""Drawings of pages with boxes around their symbols. matplotlib is imported only for labels beyond ASCII."""
 
 import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from matplotlib.figure import Figure
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
 from penstroke import storage
 from penstroke.inference import Page
-from penstroke.pictures import Stage
-from penstroke.report.fonts import choose_font
-from penstroke.report.plots import save_figure
 
 MAX_SIDE = 1600
 """Longer side of the drawn page, in pixels."""
@@ -46,34 +41,19 @@ def draw_page(picture: UInt8[ndarray, "h w *c"], page: Page, path: Path) -> Path
     return path
 
 
-def draw_stages(stages: Sequence[Stage], title: str, path: Path) -> Path:
-    """Write the stages of a preparation side by side as one PNG."""
-    columns = min(len(stages), 5)
-    rows = math.ceil(len(stages) / columns)
-    font = choose_font([title])
-    figure = Figure(figsize=(2.3 * columns, 2.75 * rows), layout="constrained")
-    figure.suptitle(font.text(title), fontsize=11, **font.style)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis in axes:
-        axis.set_axis_off()
-    for number, (axis, stage) in enumerate(zip(axes, stages, strict=False), start=1):
-        interpolation = "nearest" if number == len(stages) else None
-        axis.imshow(stage.image, cmap="gray", vmin=0, vmax=255, interpolation=interpolation)
-        axis.set_title(f"{number}. {stage.name}\n{stage.note}", fontsize=8)
-    return save_figure(figure, path)
-
-
 def _texts(page: Page) -> list[str]:
     """Return the label of each symbol; one that no font supports is replaced by the index of its class."""
     predictions = [detection.prediction for detection in page.detections]
-    font = choose_font(label for prediction in predictions if (label := prediction.label))
+    labels = [prediction.label or "-" for prediction in predictions]
+    if all(label.isascii() for label in labels):
+        return labels
+
+    from penstroke.report.fonts import choose_font
+
+    font = choose_font(labels)
     return [
-        "-"
-        if prediction.label is None
-        else prediction.label
-        if font.supports(prediction.label)
-        else str(prediction.classes.index(prediction.label))
-        for prediction in predictions
+        label if font.supports(label) else str(prediction.classes.index(label))
+        for label, prediction in zip(labels, predictions, strict=True)
     ]
 
 
@@ -81,4 +61,7 @@ def _font(texts: Sequence[str], size: int) -> ImageFont.FreeTypeFont | ImageFont
     """Return Pillow's default font for ASCII characters, otherwise the chosen one."""
     if all(text.isascii() for text in texts):
         return ImageFont.load_default(size)
+
+    from penstroke.report.fonts import choose_font
+
     return ImageFont.truetype(choose_font(texts).files[-1], size)

@@ -1,4 +1,7 @@
-"""Plots of test images with their predictions. Figures are created without pyplot, so that no global state changes."""
+"""Plots of test images with their predictions, and of the stages in which a picture is prepared.
+
+Figures are created without pyplot, so that no global state changes.
+"""
 
 import io
 import math
@@ -13,6 +16,7 @@ from matplotlib.figure import Figure
 
 from penstroke import storage
 from penstroke.inference import Prediction
+from penstroke.pictures import Stage
 from penstroke.report.fonts import Font, choose_font
 
 CORRECT, WRONG, NEUTRAL = "#1b7f4b", "#c0392b", "#8a9097"
@@ -82,6 +86,23 @@ def grid_figure(samples: Sequence[Sample]) -> Figure:
     for axis in axes[len(samples) :]:
         axis.set_axis_off()
     return figure
+
+
+def draw_stages(stages: Sequence[Stage], title: str, path: Path) -> Path:
+    """Write the stages of a preparation side by side as one PNG."""
+    columns = min(len(stages), 5)
+    rows = math.ceil(len(stages) / columns)
+    font = choose_font([title])
+    figure = Figure(figsize=(2.3 * columns, 2.75 * rows), layout="constrained")
+    figure.suptitle(font.text(title), fontsize=11, **font.style)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for number, (axis, stage) in enumerate(zip(axes, stages, strict=False), start=1):
+        interpolation = "nearest" if number == len(stages) else None
+        axis.imshow(stage.image, cmap="gray", vmin=0, vmax=255, interpolation=interpolation)
+        axis.set_title(f"{number}. {stage.name}\n{stage.note}", fontsize=8)
+    return save_figure(figure, path)
 
 
 def _draw_image(axis: Any, image: UInt8[np.ndarray, "c h w"]) -> None:

@@ -10,7 +10,7 @@ from penstroke.errors import RunError
 from penstroke.inference import Classifier
 from penstroke.pictures.files import MAX_PIXELS
 from penstroke.pictures.preprocessing import preprocess_with_stages
-from penstroke.report.plots import Sample, grid_figure, sample_figure, save_figure
+from penstroke.report.plots import Sample, draw_stages, grid_figure, sample_figure, save_figure
 from penstroke.runs import Run
 
 
@@ -66,8 +66,6 @@ def draw_preparation(
     Raises:
         DataError: the file is not readable, or contains no symbol.
     """
-    from penstroke.report.pages import draw_stages
-
     return draw_stages(preprocess_with_stages(picture, preprocessing, image_shape, max_pixels), picture.name, path)
 
 

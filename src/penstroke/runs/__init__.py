@@ -4,13 +4,14 @@ This package does not depend on networks, datasets or training, and imports neit
 """
 
 from penstroke.runs.evaluations import Evaluation, list_evaluations, read_evaluation, save_evaluation
-from penstroke.runs.find import is_run, latest, list_runs, model_file, open_run, skipped, to_resume
+from penstroke.runs.find import MODEL_SUFFIXES, is_run, latest, list_runs, model_file, open_run, skipped, to_resume
 from penstroke.runs.record import DataSource, ErrorInfo, Resumption, RunRecord, State, read_record, write_record
 from penstroke.runs.run import HOME, MODEL, Run, create
 
 __all__ = [
     "HOME",
     "MODEL",
+    "MODEL_SUFFIXES",
     "DataSource",
     "ErrorInfo",
     "Evaluation",

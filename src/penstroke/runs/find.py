@@ -10,6 +10,9 @@ from penstroke.runs.record import FILE, RunRecord
 from penstroke.runs.run import HOME, Run
 from penstroke.storage.untrusted import is_plain
 
+MODEL_SUFFIXES = (".safetensors", ".onnx")
+"""Endings of model files and of exported ONNX files."""
+
 
 def is_run(path: Path) -> bool:
     """Return whether ``path`` is a run folder."""
@@ -90,20 +93,18 @@ def to_resume(path: Path | None = None, home: Path = HOME) -> Run:
     return next((run for run in reversed(trainings) if not run.finished), trainings[-1])
 
 
-def model_file(source: str | Path | None) -> Path:
-    """Return the path of a model file.
+def model_file(source: str | Path) -> Path:
+    """Return the path of a model file or an ONNX file.
 
     Args:
-        source: a run folder, a model file, or None for the latest run.
+        source: a run folder, or the file.
 
     Raises:
         RunError: the run does not exist.
         ModelError: the run has no model.
     """
-    if source is None:
-        return latest().model_path
     path = Path(source)
-    if path.suffix == ".safetensors" or is_plain(path):
+    if path.suffix in MODEL_SUFFIXES or is_plain(path):
         return path
     run = open_run(path)
     if not is_plain(run.model_path):

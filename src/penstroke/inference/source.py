@@ -1,0 +1,45 @@
+"""Where a model comes from: the latest run, a run, a model file, an ONNX file, or the bundled model."""
+
+from pathlib import Path
+
+from penstroke import runs
+from penstroke.errors import RunError
+from penstroke.models import bundled
+from penstroke.models.description import Description
+from penstroke.models.files import read_description
+from penstroke.models.onnx_files import read_onnx
+
+
+def is_bundled(source: str | Path) -> bool:
+    """Return whether ``source`` is the name of the bundled model, and not a run folder of that name."""
+    return str(source) == bundled.NAME and not runs.is_run(Path(source))
+
+
+def default_source() -> Path:
+    """Return the folder of the latest run in ``./runs`` that has a model, or else the name of the bundled model."""
+    try:
+        return runs.latest().path
+    except RunError:
+        return Path(bundled.NAME)
+
+
+def model_path(source: str | Path) -> Path:
+    """Return the path of a model file or ONNX file.
+
+    Args:
+        source: run folder, model file, ONNX file, or ``ready`` for the bundled model.
+
+    Raises:
+        RunError: the run does not exist.
+        ModelError: the run has no model.
+    """
+    return bundled.WEIGHTS if is_bundled(source) else runs.model_file(source)
+
+
+def describe(path: Path) -> Description:
+    """Return the description in a model file or an ONNX file.
+
+    Raises:
+        ModelError: the file is missing, damaged or invalid.
+    """
+    return read_onnx(path)[0] if path.suffix == ".onnx" else read_description(path)
