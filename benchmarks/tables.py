@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.conditions import load_result
+from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
 from benchmarks.pictures_table import papers, pictures
 from benchmarks.ready_table import ready, ready_files
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = (
     "README.md",
     "docs/chapter.md",
+    "docs/export.md",
     "docs/fast.md",
     "docs/pictures.md",
     "docs/ready.md",
@@ -165,8 +167,11 @@ def reliability() -> str:
 
 TABLES = {
     "accuracy": accuracy,
+    "exports": exports,
     "hostile": hostile,
+    "int8": int8,
     "more_speed": more_speed,
+    "onnx_speed": onnx_speed,
     "papers": papers,
     "pictures": pictures,
     "ready": ready,

@@ -35,6 +35,8 @@ HEAVY = {"torch", "numpy", "scipy", "sklearn", "matplotlib", "PIL", "requests", 
         ["show", "--help"],
         ["predict", "--help"],
         ["read", "--help"],
+        ["export", "--help"],
+        ["export", "--to", "npz", "--precision", "int8"],
         ["data", "--help"],
         ["data", "info", "--help"],
         ["import", "--help"],
@@ -73,7 +75,19 @@ def test_files_and_functions_are_short(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["", ".data", ".inference", ".models", ".networks", ".pictures", ".recipes", ".runs", ".storage", ".training"],
+    [
+        "",
+        ".data",
+        ".export",
+        ".inference",
+        ".models",
+        ".networks",
+        ".pictures",
+        ".recipes",
+        ".runs",
+        ".storage",
+        ".training",
+    ],
 )
 def test_public_names_are_importable(module: str) -> None:
     package = import_module(f"penstroke{module}")

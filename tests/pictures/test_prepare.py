@@ -11,8 +11,11 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
+from benchmarks.drawings import mnist_drawings
 from benchmarks.trial_pictures import KINDS, draw_digit, trial, unseen_digits
+from penstroke.data import Dataset
 from penstroke.errors import EmptyPicture
+from penstroke.pictures.basics import Stage
 from penstroke.pictures.ink import Ink, find_ink
 from penstroke.pictures.prepare import detach_from_border, prepare
 from penstroke.pictures.ruled_lines import remove_ruled_lines
@@ -91,6 +94,31 @@ def test_squared_paper_is_removed(page: tuple[Pixels, Pixels], strength: float) 
     lines = np.zeros((240, 240))
     lines[20::45] = lines[21::45] = lines[:, 11::45] = lines[:, 12::45] = strength
     assert correlation(prepare((picture * (1 - lines)).astype(np.uint8)), right) > 0.93
+
+
+def test_strokes_of_drawings_are_not_removed_as_ruled_lines(sample: Dataset) -> None:
+    for drawing, _ in mnist_drawings(sample.test, 80, 1):
+        stages: list[Stage] = []
+        prepare(drawing, on_stage=stages.append)
+        assert [stage.note for stage in stages if stage.name == "ruled lines"] == ["none found"]
+
+
+def test_ruled_lines_of_drawings_are_removed() -> None:
+    for index in range(10):
+        drawing = drawn(index)
+        ruled = drawing.copy()
+        ruled[20::45] = ruled[21::45] = 200
+        assert correlation(prepare(np.minimum(drawing, ruled)), prepare(drawing)) > 0.93
+
+
+def test_ink_may_cover_more_than_half_of_a_drawing() -> None:
+    y, x = np.mgrid[-60:60, -60:60]
+    distance = np.hypot(x, y)
+    zero = np.where((distance > 20) & (distance < 56), np.uint8(60), np.uint8(250))
+    assert (zero == 60).mean() > 0.55
+    result = prepare(zero)
+    assert result[14, 14] == result[0, 0] == 0
+    assert result[14, 6] == 255
 
 
 def test_specks_and_a_dark_table_are_removed(page: tuple[Pixels, Pixels]) -> None:

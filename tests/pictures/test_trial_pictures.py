@@ -1,11 +1,13 @@
 """Tests of the generated pictures that preprocessing is measured with."""
 
 import os
+from functools import partial
 
 import numpy as np
 import pytest
 
 from benchmarks import pictures
+from benchmarks.drawings import canvases, drawings, mnist_drawings
 from benchmarks.outlier_pictures import KINDS, outlier_picture
 from benchmarks.pen_paths import SHAPES, drawn_digit, smooth
 from benchmarks.trial_pictures import trial, unseen_digits
@@ -37,6 +39,18 @@ def test_validation_digits_are_the_end_of_the_training_set(sample: Dataset) -> N
 def test_trial_pictures_depend_on_the_seed_only() -> None:
     assert (trial(5, "mixed", 3, 1)[0] == trial(5, "mixed", 3, 1)[0]).all()
     assert trial(5)[0].shape != trial(6)[0].shape
+
+
+def test_drawings_depend_on_the_seed_only(sample: Dataset) -> None:
+    for draw in (drawings, partial(mnist_drawings, sample.test)):
+        drawn, again, other = draw(20, 1), draw(10, 1), draw(10, 2)
+        assert all((a == b).all() and label == same for (a, label), (b, same) in zip(drawn, again, strict=False))
+        assert [picture.shape for picture, _ in again] != [picture.shape for picture, _ in other]
+        for canvas, (picture, _) in zip(canvases(20, 1), drawn, strict=True):
+            assert picture.shape == (canvas.height, canvas.width)
+            assert np.bincount(picture.ravel()).argmax() == canvas.paper
+            assert (picture != canvas.paper).any()
+    assert [label for _, label in drawings(12, 1)] == [*range(10), 0, 1]
 
 
 def test_pen_paths_pass_through_their_corners() -> None:

@@ -120,6 +120,21 @@ Examples:
   penstroke read runs/robust scans/*.png --out boxes --json""",
     ),
     Command(
+        "export",
+        "export:export",
+        "Write a model as an ONNX file, PyTorch program, NumPy archive or web page.",
+        "[RUN] --to FORMAT [OPTIONS]",
+        """\
+onnx: for onnxruntime, in any language; torch: a .pt2 file for PyTorch; npz: arrays
+for NumPy; web: a page that recognises what is drawn, without a server. The result
+is compared with the model on test images, and written only if they agree.
+
+Examples:
+  penstroke export --to onnx
+  penstroke export runs/robust --to onnx --precision int8
+  penstroke export ready --to web --single-file""",
+    ),
+    Command(
         "data",
         "data:app",
         "List, download, describe and import datasets.",
@@ -137,7 +152,9 @@ PyTorch's MNIST example. No code in the file is executed.""",
 )
 
 _EPILOGUE = """\
-RUN is a run folder or a model file. The default is the latest run in ./runs.
+RUN is a run folder, a model file, an ONNX file made by `penstroke export`, or
+`ready`, the bundled model of digits. The default is the latest run in ./runs
+that has a model, or else `ready`.
 
 Environment variables:
   PENSTROKE_DATA       folder of the datasets
@@ -210,8 +227,8 @@ def _help(words: Sequence[str]) -> str:
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
-    The exit codes are 0 for success, 1 for a bug, 2 for usage, 3 for data, 4 for a model, run or disk, 130 for SIGINT
-    and 143 for SIGTERM.
+    The exit codes are 0 for success, 1 for a bug, 2 for usage, 3 for data, 4 for a model, run or disk, 5 for a failed
+    check, 130 for SIGINT and 143 for SIGTERM.
 
     Args:
         words: the arguments, by default those of the process.

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from penstroke.pictures.preprocessing import Picture
 
 
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_TRIM_THRESHOLD_": str(1 << 28)}
+"""Environment in which glibc keeps freed memory for the next picture, up to 256 MB; a tenth of the time otherwise."""
+
+
 @dataclass(frozen=True)
 class Preparation:
     """Settings of the preparation: see ``penstroke.pictures.preprocessing.preprocess``."""
@@ -77,6 +81,7 @@ class Worker:
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env=KEEP_MEMORY | os.environ,
             start_new_session=True,  # Ctrl-C reaches only the parent process, which then stops its workers
         )
         assert self._process.stdin

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, dataclass_t
 from annotated_types import Ge, Le
 from pydantic import Field
 
-from penstroke.errors import UsageError, nearest
+from penstroke.errors import ModelError, UsageError, nearest
 from penstroke.schema import shown, value_class
 
 if TYPE_CHECKING:
@@ -84,6 +84,35 @@ class NetworkSpec(ABC):
         return {"kind": self.kind} | asdict(self)
 
 
+@value_class
+class UnregisteredNetwork(NetworkSpec):
+    """The spec of a module that was passed to ``fit``.
+
+    Files that hold the computation, such as ONNX, can describe such a network; model files cannot.
+    """
+
+    kind = "unregistered"
+    head = ()
+
+    def layers(self, image_shape: tuple[int, int, int], classes: int) -> Iterator[tuple[str, "nn.Module"]]:  # noqa: ARG002
+        """Raise an error: only the caller of ``fit`` can build the module.
+
+        Raises:
+            ModelError: always.
+        """
+        raise unregistered_error()
+
+
+def unregistered_error() -> ModelError:
+    """Return the error for a model file with an ``UnregisteredNetwork``."""
+    return ModelError(
+        "This model cannot be saved: its network is a module that was passed to fit, and a model file describes only "
+        "registered networks.",
+        "Export it to ONNX with penstroke.export, register the network with penstroke.networks.register and name it in "
+        "the recipe, or save the state dict of the module with torch.save.",
+    )
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 def register(kind: str, *, head: tuple[str, ...]) -> Callable[[type[Spec]], type[Spec]]:
     """Return a decorator that makes a class a network spec and registers it.
@@ -114,6 +143,8 @@ def network_from_json(values: Any) -> NetworkSpec:
     """
     if not isinstance(values, dict) or not isinstance(kind := values.get("kind"), str):
         raise UsageError(f"A network is a JSON object with a `kind`, not {shown(values)}.", nearest("", NETWORKS))
+    if kind == UnregisteredNetwork.kind:
+        return UnregisteredNetwork()
     if kind not in NETWORKS:
         raise UsageError(f"The network kind {shown(kind)} is unknown.", nearest(kind, NETWORKS))
     return NETWORKS[kind](**{name: value for name, value in values.items() if name != "kind"})

@@ -9,6 +9,8 @@ from numpy import ndarray
 from PIL import Image
 from scipy import ndimage
 
+from penstroke.pictures.filters import median, percentile, window_max
+
 Grey = Float[ndarray, "h w"]
 Mask = Bool[ndarray, "h w"]
 COARSE_PIXELS = 200 * 200
@@ -32,6 +34,12 @@ class Stage:
 
 StageCallback = Callable[[Stage], object]
 """Called with each stage when it is complete, for example ``list.append``."""
+
+
+def show_stage(on_stage: StageCallback | None, name: str, draw: Callable[[], ndarray], note: str = "") -> None:
+    """Call ``on_stage``, if any, with a stage; only then, ``draw`` is called for its image, with levels 0..1."""
+    if on_stage:
+        on_stage(Stage(name, as_picture(draw()), note))
 
 
 def as_picture(level: ndarray) -> UInt8[ndarray, "h w"]:
@@ -82,7 +90,7 @@ def _contrast(grey: Grey) -> float:
     """Return how much the strongest strokes of a channel differ from their surroundings, in grey levels."""
     small = resize(grey, min(1.0, (COARSE_PIXELS / grey.size) ** 0.5))
     blurred = ndimage.uniform_filter(small, max(3, max(small.shape) // 8))
-    return float(np.percentile(np.abs(small - blurred), 99.5))
+    return percentile(np.abs(small - blurred), 99.5)
 
 
 def border_values(values: ndarray) -> ndarray:
@@ -97,6 +105,23 @@ def stroke_width(mask: Mask) -> tuple[float, float]:
     """
     if not mask.any():
         return 1.0, 1.0
-    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    ridge = distance[mask & (distance >= ndimage.maximum_filter(distance, 3))]
-    return max(1.0, 2 * float(np.median(ridge)) - 0.5), max(1.0, 2 * float(ridge.max()) - 0.5)
+    distance = distance_to_paper(mask[bounding_box(mask)])
+    ridge = distance[(distance > 0) & (distance >= window_max(distance, 3))]
+    return max(1.0, 2 * median(ridge) - 0.5), max(1.0, 2 * float(ridge.max()) - 0.5)
+
+
+def distance_to_paper(mask: Mask) -> Grey:
+    """Return the distance of each pixel of a mask to the nearest pixel outside it, and 0 there; paper surrounds it."""
+    height, width = mask.shape
+    padded = np.zeros((height + 2, width + 2), bool)
+    padded[1:-1, 1:-1] = mask
+    return ndimage.distance_transform_edt(padded)[1:-1, 1:-1]
+
+
+def bounding_box(mask: Mask, margin: int = 0) -> tuple[slice, slice]:
+    """Return the rows and columns that contain the mask, with a margin; some pixel must be in the mask."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return (
+        slice(max(rows[0] - margin, 0), rows[-1] + 1 + margin),
+        slice(max(columns[0] - margin, 0), columns[-1] + 1 + margin),
+    )

@@ -1,7 +1,7 @@
 """Cut ink in which digits touch.
 
 Candidate cuts are seams of little ink from top to bottom, which bend around strokes so that slanted neighbours can be
-separated. The ink between any two seams is scored by a classifier, and dynamic programming finds the sequence of
+separated. The ink between two seams is scored by a classifier, and dynamic programming finds the sequence of
 candidates with the highest total score. This module does not depend on models.
 """
 
@@ -14,6 +14,7 @@ from numpy import ndarray
 from scipy import ndimage
 
 from penstroke.pictures.basics import Grey
+from penstroke.pictures.filters import median
 from penstroke.pictures.shape import to_symbol
 
 ScoreFunction: TypeAlias = Callable[[UInt8[ndarray, "n 28 28"]], Float[ndarray, "n classes"]]
@@ -55,29 +56,51 @@ def cut_digits(level: Grey, height: float, width: float, score: ScoreFunction) -
         score: returns log-probabilities or probabilities for images of symbols.
     """
     seams, crossed_ink = find_seams(level, height, width)
-    count = len(seams)
-    starts, ends, images, inks = [], [], [], []
-    columns = np.arange(level.shape[1])
-    for i in range(count):
-        for j in range(i + 1, count):
-            gap = seams[j] - seams[i]
-            wide = float(np.median(gap)) / height
-            if gap.min() < 0 or wide < MIN_WIDTH or (wide > MAX_WIDTH and (i, j) != (0, count - 1)):
-                continue
-            between = (columns >= seams[i][:, None]) & (columns < seams[j][:, None])
-            ink = without_fragments(np.where(between, level, 0).astype(np.float32))
-            if (ink > 0.5).sum() < width * width:
-                continue
-            starts.append(i)
-            ends.append(j)
-            inks.append(ink)
-            images.append(to_symbol(ink))
-    if not images:
-        return [level]
-    scores = log_scores(score, images).max(1)
-    scores = scores - np.array([_shape_penalty(ink, height) for ink in inks]) - DIGIT_PENALTY
+    starts, ends = _candidates(seams, height)
     seam_penalties = SEAM_PENALTY * (crossed_ink / width) ** 1.5
-    return [inks[k] for k in _best_sequence(starts, ends, scores, seam_penalties)]
+    # Scoring takes most of the time. Each candidate has the highest possible score until it is part of the best
+    # sequence; when all parts of the best sequence are scored, no other sequence can be better.
+    scores = np.full(len(starts), -DIGIT_PENALTY)
+    inks: dict[int, Grey] = {}
+    while True:
+        chosen = _best_sequence(starts, ends, scores, seam_penalties)
+        new = [k for k in chosen if k not in inks]
+        if not new:
+            break
+        inks |= {k: _between(level, seams[starts[k]], seams[ends[k]]) for k in new}
+        scores[new] = _scores([inks[k] for k in new], height, width, score)
+    lefts = [seams[starts[k]].min() for k in chosen]
+    return [np.pad(inks[k], ((0, 0), (left, level.shape[1] - left - inks[k].shape[1]))) for k, left in zip(chosen, lefts)]
+
+
+def _candidates(seams: Int[ndarray, "s h"], height: float) -> tuple[list[int], list[int]]:
+    """Return the left and the right seam of all pairs that are as far apart as the sides of a digit, or the outermost."""
+    pairs = []
+    for i in range(len(seams)):
+        for j in range(i + 1, len(seams)):
+            gap = seams[j] - seams[i]
+            wide = median(gap) / height
+            whole = (i, j) == (0, len(seams) - 1)
+            if gap.min() >= 0 and wide >= MIN_WIDTH and (wide <= MAX_WIDTH or whole):
+                pairs.append((i, j))
+    return [i for i, _ in pairs], [j for _, j in pairs]
+
+
+def _scores(inks: list[Grey], height: float, width: float, score: ScoreFunction) -> Float[ndarray, " n"]:
+    """Return how much each ink resembles one digit, at most ``-DIGIT_PENALTY``; minus infinity without a stroke."""
+    scores = np.full(len(inks), -np.inf)
+    written = [i for i, ink in enumerate(inks) if np.count_nonzero(ink > 0.5) >= width * width]
+    if written:
+        penalties = np.array([_shape_penalty(inks[i], height) for i in written])
+        scores[written] = log_scores(score, [to_symbol(inks[i]) for i in written]).max(1) - penalties - DIGIT_PENALTY
+    return scores
+
+
+def _between(level: Grey, left: Int[ndarray, " h"], right: Int[ndarray, " h"]) -> Grey:
+    """Return the ink from one seam to the next without fragments, in the columns that contain both seams."""
+    columns = np.arange(left.min(), right.max())
+    between = (columns >= left[:, None]) & (columns < right[:, None])
+    return without_fragments(np.where(between, level[:, left.min() : right.max()], 0))
 
 
 def _shape_penalty(ink: Grey, height: float) -> float:

@@ -16,13 +16,13 @@ from penstroke.errors import EmptyPicture
 from penstroke.pictures.basics import (
     Grey,
     Mask,
-    Stage,
     StageCallback,
-    as_picture,
     resize,
+    show_stage,
     shrink,
     to_grey,
-)  # fmt: skip
+)
+from penstroke.pictures.filters import closing, dilation, median, percentile
 from penstroke.pictures.polarity import InkEstimate, estimate_ink, level_on_flat_paper
 from penstroke.pictures.ruled_lines import remove_ruled_lines
 
@@ -61,27 +61,26 @@ def find_ink(picture: UInt8[ndarray, "h w *c"], on_stage: StageCallback | None =
     Raises:
         EmptyPicture: no ink is found.
     """
-    show = on_stage or (lambda _stage: None)
     grey = to_grey(shrink(picture, WORK_SIDE / max(picture.shape[:2])))
-    show(Stage("grey", as_picture(grey / 255), f"{picture.shape[1]} x {picture.shape[0]} pixels"))
+    show_stage(on_stage, "grey", lambda: grey / 255, f"{picture.shape[1]} x {picture.shape[0]} pixels")
     estimate = estimate_ink(grey)
     note = f"ink is {'bright' if estimate.bright else 'dark'}, strokes {estimate.width:.1f} px"
-    show(Stage("polarity", as_picture(estimate.mask), note))
+    show_stage(on_stage, "polarity", lambda: estimate.mask, note)
     if estimate.width > WORK_STROKE:
         grey, estimate = _reduced(grey, estimate, WORK_STROKE / estimate.width)
     level, noise = _level(grey, estimate)
-    show(Stage("illumination", as_picture(level), f"noise {noise:.3f}"))
+    show_stage(on_stage, "illumination", lambda: level, f"noise {noise:.3f}")
     strength = ink_strength(level, estimate.mask, noise)
     unruled = remove_ruled_lines(level, strength, noise)
-    note = "removed" if (unruled < level).any() else "none found"
-    show(Stage("ruled lines", as_picture(unruled / strength), note))
+    note = "none found" if unruled is level else "removed"
+    show_stage(on_stage, "ruled lines", lambda: unruled / strength, note)
     mask = ink_mask(unruled, strength, noise)
     if not mask.any():
         raise EmptyPicture("no stroke stands out from the paper")
     scale = max(grey.shape) / max(picture.shape[:2])
     floor = min(2 * noise, 0.15 * strength)
     level = np.clip((unruled - floor) / max(strength - floor, 1e-6), 0, 1).astype(np.float32)
-    show(Stage("ink", as_picture(mask), f"strength {strength:.2f}"))
+    show_stage(on_stage, "ink", lambda: mask, f"strength {strength:.2f}")
     return Ink(level, mask, estimate.width, scale, noise / strength)
 
 
@@ -115,18 +114,18 @@ def normalise_illumination(grey: Grey, mask: Mask, width: float, max_width: floa
         max_width: the maximum width of strokes in pixels.
     """
     radius = int(max(1.5 * width, 0.75 * min(max_width, 6 * width)) + 1.5)
-    closed = ndimage.grey_closing(ndimage.gaussian_filter(grey, 0.15 * width), size=2 * radius + 1)
-    blank = ~ndimage.binary_dilation(mask, np.ones((3, 3)), int(0.3 * width + 1))
+    closed = closing(ndimage.gaussian_filter(grey, 0.15 * width), 2 * radius + 1)
+    blank = ~dilation(mask, int(0.3 * width + 1))
     weight = ndimage.gaussian_filter(blank.astype(np.float32), 2 * width, truncate=3)
     average = ndimage.gaussian_filter(np.where(blank, grey, 0), 2 * width, truncate=3) / np.maximum(weight, 1e-3)
     paper = np.where(weight > 0.05, np.minimum(average, closed), closed)
     level = 1 - grey / np.maximum(paper, 1.0)
     noise = _noise(level, blank)
-    level = level - (np.median(level[blank][:: 1 + level.size // 50_000]) if blank.any() else 0)
+    level = level - (median(level[blank][:: 1 + level.size // 50_000]) if blank.any() else 0)
     if noise > 0.01 and width > 3:
         level = ndimage.gaussian_filter(level, 0.12 * width)
     # Dark regions beyond the page (a table, the spine of a book) contain no legible ink.
-    level = np.where(closed < 0.35 * np.percentile(closed[::3, ::3], 75), 0, level)
+    level = np.where(closed < 0.35 * percentile(closed[::3, ::3], 75), 0, level)
     return np.maximum(level, 0).astype(np.float32), noise
 
 
@@ -137,7 +136,7 @@ def _noise(level: Grey, blank: Mask) -> float:
     """
     both = blank[:, 3:] & blank[:, :-3]
     steps = np.abs(level[:, 3:] - level[:, :-3])[both]
-    return 1.4826 / 2**0.5 * float(np.median(steps[:: 1 + steps.size // 50_000])) if steps.size else 0.0
+    return 1.4826 / 2**0.5 * median(steps[:: 1 + steps.size // 50_000]) if steps.size else 0.0
 
 
 def ink_strength(level: Grey, mask: Mask, noise: float) -> float:
@@ -151,7 +150,7 @@ def ink_strength(level: Grey, mask: Mask, noise: float) -> float:
     if inside.size == 0:
         raise EmptyPicture("no stroke stands out from the paper")
     # Without noise, the strongest levels are the pen's, and none is an outlier.
-    return float(np.percentile(inside, 75 if noise > 0.002 else 98))
+    return percentile(inside, 75 if noise > 0.002 else 98)
 
 
 def ink_mask(level: Grey, strength: float, noise: float) -> Mask:
@@ -160,6 +159,6 @@ def ink_mask(level: Grey, strength: float, noise: float) -> Mask:
     sure = level > max(0.5 * strength, 4.0 * noise)
     labels, count = ndimage.label(faint, np.ones((3, 3)))
     keep = np.zeros(count + 1, bool)
-    keep[np.unique(labels[sure])] = True
+    keep[labels[sure]] = True
     keep[0] = False
     return keep[labels]

@@ -5,10 +5,12 @@ properties of strokes, which are long relative to their width and have sharp edg
 analysed on a reduced copy.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float, Int
 from numpy import ndarray
+from PIL import Image
 from scipy import ndimage
 
 from penstroke.errors import EmptyPicture
@@ -17,10 +19,12 @@ from penstroke.pictures.basics import (
     Grey,
     Mask,
     border_values,
+    distance_to_paper,
     resize,
     resize_to,
     stroke_width,
 )
+from penstroke.pictures.filters import closing, median, outline, percentile, window_max, window_min
 from penstroke.pictures.ruled_lines import remove_ruled_lines
 
 WINDOWS = ((0.08, 1.0), (0.16, 1.0), (0.25, 0.7), (0.4, 0.3))
@@ -28,13 +32,15 @@ WINDOWS = ((0.08, 1.0), (0.16, 1.0), (0.25, 0.7), (0.4, 0.3))
 WINDOW_GAIN = 1.25
 """Factor by which the score of a larger window must exceed that of a smaller one."""
 LINE_WINDOW = 0.25
-"""Window in which ruled lines are detected, relative to the picture's side."""
+"""The window in which ruled lines are detected."""
 COMPRESSION_LEVELS = 12
 """Grey levels by which compression artefacts next to strokes deviate from flat paper."""
 STROKE_LENGTH = 1.6
 """Minimum area of ink in a drawn picture, in squares of its maximum width."""
 SMALL_SHARE, SHORT_STROKE_LENGTH = 0.45, 1.15
 """Fraction of a drawn picture up to which ink is too small to be a page; its minimum area, in the same squares."""
+MIN_PAPER_SHARE = 0.18
+"""Minimum fraction of paper in a drawn picture."""
 MAX_INK_SHARE = 0.62
 """Maximum fraction of ink in a drawn picture. A larger fraction is a page on an evenly dark table."""
 MIN_CONTRAST = 6.0
@@ -62,6 +68,23 @@ class InkEstimate:
     paper: float | None = None
 
 
+@dataclass(frozen=True)
+class Marks:
+    """Connected components that may be strokes.
+
+    Args:
+        mask: ``bool`` ``[h, w]``, all components.
+        labels: ``int32`` ``[h, w]``, the number of each pixel's component, from 1; 0 is the paper.
+        area: pixels of each component.
+        scores: the score that each component has if it is as long as strokes are: an upper bound of its score.
+    """
+
+    mask: Mask
+    labels: Int[ndarray, "h w"]
+    area: Int[ndarray, " n"]
+    scores: Float[ndarray, " n"]
+
+
 def estimate_ink(grey: Grey) -> InkEstimate:
     """Estimate whether dark or bright strokes are the ink, where they are, and how wide they are.
 
@@ -84,14 +107,21 @@ def find_flat_paper(grey: Grey) -> float | None:
     The paper of a drawn picture has one exact level, mostly along the border too, and all ink is either darker or
     brighter. The paper of a photograph has many levels because of illumination and noise.
     """
-    values = np.bincount(grey.astype(np.uint8).ravel(), minlength=256)
-    paper = int(np.argmax(values))
+    levels = grey.astype(np.uint8)
+    border = border_values(levels)
+    # The border counts as much as the rest, because thick strokes may cover more than half of a canvas.
+    counts = np.array(Image.fromarray(levels).histogram())
+    paper = int(np.argmax(counts / grey.size + np.bincount(border, minlength=256) / border.size))
+    if counts[max(paper - 1, 0) : paper + 1].sum() / grey.size < MIN_PAPER_SHARE:  # most photographs
+        return None
     near = np.abs(grey - paper) < 1
     # Compression artefacts surround strokes with levels on the other side of the paper's.
-    other_side = min((grey > paper + COMPRESSION_LEVELS).mean(), (grey < paper - COMPRESSION_LEVELS).mean())
+    brighter, darker = grey > paper + COMPRESSION_LEVELS, grey < paper - COMPRESSION_LEVELS
+    other_side = min(np.count_nonzero(brighter), np.count_nonzero(darker)) / grey.size
     # A digit cropped to its ink covers most of the border. Then, black or white paper shows that the picture is drawn.
     min_border = 0.12 if paper in (0, 255) else 0.35
-    flat = near.mean() >= 0.18 and border_values(near).mean() >= min_border and other_side < 0.01
+    share = np.count_nonzero(near) / grey.size
+    flat = share >= MIN_PAPER_SHARE and border_values(near).mean() >= min_border and other_side < 0.01
     return float(paper) if flat else None
 
 
@@ -111,7 +141,7 @@ def ink_on_flat_paper(grey: Grey, paper: float) -> InkEstimate:
     level = brighter if bright else darker
     if level.max() < MIN_CONTRAST:
         raise EmptyPicture("it has one uniform colour")
-    mask = level > 0.45 * float(np.percentile(level[level >= MIN_CONTRAST], 95))
+    mask = level > 0.45 * percentile(level[level >= MIN_CONTRAST], 95)
     return InkEstimate(mask, bright, *stroke_width(mask), paper)
 
 
@@ -128,105 +158,131 @@ def ink_in_photograph(grey: Grey) -> InkEstimate:
     factor = min(1.0, (COARSE_PIXELS / grey.size) ** 0.5)
     small = resize(grey, factor)
     edges = ndimage.gaussian_gradient_magnitude(small, 0.7) if factor < 1 else _half_range(small)
-    best: tuple[float, Mask, bool] = (0.0, small > np.inf, False)
+    best, best_score = None, 0.0
     for bright in (False, True):
-        score, mask = _best_window(255 - small if bright else small, edges)
         # Chalkboards and screens are dark; on a bright picture, bright structures are mostly the page.
-        weight = BRIGHT_ON_BRIGHT if bright and np.median(small) > 127 else 1.0
-        score = weight * score * _stroke_likeness(small, mask)
-        if score > best[0]:
-            best = (score, mask, bright)
-    score, mask, bright = best
-    if score <= 0:
+        weight = BRIGHT_ON_BRIGHT if bright and median(small) > 127 else 1.0
+        score, mask = _best_window(255 - small if bright else small, edges, weight, best_score)
+        if score <= best_score:
+            continue
+        estimate = InkEstimate(mask, bright, *stroke_width(mask))
+        score *= _stroke_likeness(small, estimate)
+        if score > best_score:
+            best, best_score = estimate, score
+    if best is None:
         raise EmptyPicture("it has one uniform colour, or only light and shadow")
     size = (grey.shape[1], grey.shape[0])
-    full_mask = resize_to(mask.astype(np.float32), size, smooth=False) > 0.4
-    width, max_width = stroke_width(mask)
-    return InkEstimate(full_mask, bright, width / factor, max_width / factor)
+    full_mask = resize_to(best.mask.astype(np.float32), size, smooth=False) > 0.4
+    return replace(best, mask=full_mask, width=best.width / factor, max_width=best.max_width / factor)
 
 
-def _best_window(page: Grey, edges: Grey) -> tuple[float, Mask]:
-    """Return the score and mask of the strokes in the window size that shows them best; ink is dark on ``page``."""
-    best: tuple[float, Mask] = (0.0, page > np.inf)
-    ruled = _ruled_mask(_black_hat(page, max(3, int(LINE_WINDOW * page.size**0.5) | 1)))
-    for share, weight in WINDOWS:
-        level = np.where(ruled, 0, _black_hat(page, max(3, int(share * page.size**0.5) | 1)))
-        mask, score = _strokes(level, edges)
-        if weight * score > WINDOW_GAIN * best[0]:
-            best = (weight * score, mask)
-    return best
+def _best_window(page: Grey, edges: Grey, weight: float, min_score: float) -> tuple[float, Mask]:
+    """Return the score and mask of the strokes in the window size that shows them best.
+
+    Args:
+        page: ``float32`` ``[h, w]``, ink is dark.
+        edges: ``float32`` ``[h, w]``, the magnitude of the gradient.
+        weight: factor of the score.
+        min_score: a score up to this may be replaced by 0, which saves time.
+    """
+    best, mask = 0.0, np.zeros(page.shape, bool)
+    surrounded = _surrounded(page)
+    levels = {share: _black_hat(page, surrounded, share) for share, _ in WINDOWS}
+    ruled = _ruled_mask(levels[LINE_WINDOW])
+    windows = [(factor, _find_marks(np.where(ruled, 0, levels[share]), edges)) for share, factor in WINDOWS]
+    if max(weight * factor * marks.scores.sum() for factor, marks in windows) <= min_score:
+        return 0.0, mask
+    for factor, marks in windows:
+        if factor * marks.scores.sum() > WINDOW_GAIN * best:
+            score, strokes = _strokes(marks)
+            if factor * score > WINDOW_GAIN * best:
+                best, mask = factor * score, strokes
+    return weight * best, mask
 
 
-def _stroke_likeness(grey: Grey, mask: Mask) -> float:
+def _stroke_likeness(grey: Grey, estimate: InkEstimate) -> float:
     """Return how much a mask resembles pen strokes: of uniform width, and of high contrast to the paper next to it.
 
     A page on a table, and light between shadows, have parts of all widths and low contrast.
     """
+    mask, width = estimate.mask, estimate.width
     if not mask.any():
         return 0.0
-    width, max_width = stroke_width(mask)
     near = ndimage.binary_dilation(mask, iterations=2)
     nearby = ndimage.binary_dilation(near, iterations=int(width / 2 + 1)) & ~near
     ink, paper = float(grey[mask].mean()), float(grey[nearby].mean()) if nearby.any() else 0.0
-    return min(1.0, 2 * width / max_width) * abs(paper - ink) / max(paper, ink, 1.0)
+    return min(1.0, 2 * width / estimate.max_width) * abs(paper - ink) / max(paper, ink, 1.0)
 
 
 def _ruled_mask(level: Grey) -> Mask:
     """Return where ruled lines are, roughly."""
-    top = float(np.percentile(level, 99.5))
-    spread = 1.4826 * float(np.median(np.abs(level)))
+    top = percentile(level, 99.5)
+    spread = 1.4826 * median(np.abs(level))
     level = np.maximum(level, 0)
-    return remove_ruled_lines(level, max(top, 1.0), spread, thorough=False) < level
+    # Without noise, the picture would count as drawn.
+    return remove_ruled_lines(level, max(top, 1.0), max(spread, 1e-3), thorough=False) < level
 
 
 def _half_range(grey: Grey) -> Grey:
     """Return half the range of the values in each pixel's 3 x 3 neighbourhood."""
-    return (ndimage.maximum_filter(grey, 3) - ndimage.minimum_filter(grey, 3)) / 2
+    return (window_max(grey, 3) - window_min(grey, 3)) / 2
 
 
-def _black_hat(page: Grey, window: int) -> Grey:
-    """Return how much darker than their surroundings structures thinner than ``window`` pixels are (black-hat)."""
-    # The page is continued beyond its border without the ink that touches the border, so that strokes end there.
+def _surrounded(page: Grey) -> Grey:
+    """Return the page with a pixel of its paper on all sides, so that strokes that touch the border end there."""
     padded = np.pad(page, 1, mode="edge")
     for side in (padded[0], padded[-1], padded[:, 0], padded[:, -1]):
         side[:] = ndimage.median_filter(side, len(side) // 2 | 1, mode="nearest")
-    padded = np.pad(padded, window // 2, mode="edge")
+    return padded
+
+
+def _black_hat(page: Grey, surrounded: Grey, share: float) -> Grey:
+    """Return how much darker than their surroundings structures thinner than a window are (black-hat).
+
+    Args:
+        page: ``float32`` ``[h, w]``.
+        surrounded: see :func:`_surrounded`.
+        share: the window, relative to the side of the page.
+    """
+    window = max(3, int(share * page.size**0.5) | 1)
     margin = window // 2 + 1
-    level = ndimage.grey_closing(padded, size=window)[margin:-margin, margin:-margin] - page
-    return level - np.median(level)
+    padded = np.pad(surrounded, margin - 1, mode="edge")
+    level = closing(padded, window)[margin:-margin, margin:-margin] - page
+    return level - median(level)
 
 
-def _strokes(level: Grey, edges: Grey) -> tuple[Mask, float]:
-    """Return the mask of the components that resemble strokes, and their total score.
+def _find_marks(level: Grey, edges: Grey) -> Marks:
+    """Return the components that are darker than the paper.
 
     Args:
         level: ``float32`` ``[h, w]``, the difference of each pixel from the paper.
         edges: ``float32`` ``[h, w]``, the magnitude of the gradient.
     """
-    top = float(np.percentile(ndimage.uniform_filter(level, 3) if level.size > 5000 else level, 99.8))
-    mask = level > max(0.45 * top, 4.0 * 1.4826 * float(np.median(np.abs(level))), MIN_CONTRAST)
+    top = percentile(ndimage.uniform_filter(level, 3) if level.size > 5000 else level, 99.8)
+    mask = level > max(0.45 * top, 4.0 * 1.4826 * median(np.abs(level)), MIN_CONTRAST)
     labels, count = ndimage.label(mask, np.ones((3, 3)))
-    if count == 0:
-        return mask, 0.0
-    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    inside = labels[mask]
 
     def sums(values: ndarray | None) -> ndarray:
-        return np.bincount(labels.ravel(), None if values is None else values.ravel(), count + 1)[1:]
+        return np.bincount(inside, None if values is None else values[mask], count + 1)[1:]
 
     area, ink_mass = sums(None), sums(level)
-    max_distance = np.zeros(count + 1)
-    np.maximum.at(max_distance, labels.ravel(), distance.ravel())
-    max_width = 2 * max_distance[1:] - 1
-    # A stroke is longer than wide: squares and disks of any size have a length near 1, digits above 3.
-    length = area / np.maximum(max_width, 1.5) ** 2
-    quality = np.clip((length - 1.5) / 5, 0.02, 1)
     # Ink has sharp edges on all sides; shadows and the light between them do not.
-    contour = mask & (distance <= 1)
+    contour = outline(mask)
     edge_sums = sums(np.where(contour, edges, 0))
-    sharpness = edge_sums / np.maximum(sums(contour.astype(float)), 1)
-    quality *= np.clip(2 * sharpness * area / ink_mass, 0, 1) ** 2
+    sharpness = edge_sums / np.maximum(sums(contour), 1)
+    quality = np.clip(2 * sharpness * area / ink_mass, 0, 1) ** 2
     at_border = np.zeros(count + 1, bool)
     at_border[border_values(labels)] = True
-    scores = np.sqrt(edge_sums * ink_mass) * quality * np.where(at_border[1:], 0.15, 1)
+    return Marks(mask, labels, area, np.sqrt(edge_sums * ink_mass) * quality * np.where(at_border[1:], 0.15, 1))
+
+
+def _strokes(marks: Marks) -> tuple[float, Mask]:
+    """Return the total score of the marks, and the mask of those that resemble strokes."""
+    max_distance = np.zeros(len(marks.area) + 1)
+    np.maximum.at(max_distance, marks.labels[marks.mask], distance_to_paper(marks.mask)[marks.mask])
+    # A stroke is longer than wide: squares and disks of any size have a length near 1, digits above 3.
+    length = marks.area / np.maximum(2 * max_distance[1:] - 1, 1.5) ** 2
+    scores = marks.scores * np.clip((length - 1.5) / 5, 0.02, 1)
     keep = scores >= 0.1 * scores.max()
-    return np.concatenate([[False], keep])[labels], float(scores.sum())
+    return float(scores.sum()), np.concatenate([[False], keep])[marks.labels]

@@ -10,7 +10,8 @@ from numpy import ndarray
 from scipy import ndimage
 
 from penstroke.errors import EmptyPicture
-from penstroke.pictures.basics import Mask, Stage, StageCallback, as_picture, border_values
+from penstroke.pictures.basics import Mask, StageCallback, border_values, bounding_box, show_stage
+from penstroke.pictures.filters import dilation, erosion, median, outline
 from penstroke.pictures.ink import Ink, find_ink
 from penstroke.pictures.shape import to_symbol
 
@@ -43,8 +44,7 @@ def prepare(
     mask = detach_from_border(ink, symbol_mask(ink))
     check_strokes(ink, mask)
     symbol = isolate(ink, mask)
-    if on_stage:
-        on_stage(Stage("symbol", as_picture(symbol), "without specks, borders and neighbours"))
+    show_stage(on_stage, "symbol", lambda: symbol, "without specks, borders and neighbours")
     return to_symbol(symbol, size, on_stage)
 
 
@@ -73,16 +73,17 @@ def symbol_mask(ink: Ink) -> Mask:
     if ink_mass[main] < 0.5 * ink.width**2:
         raise EmptyPicture("there are only specks")
     min_mass = max(0.02 * ink_mass[main], 0.4 * ink.width**2)
-    chosen = {main}
+    chosen = np.zeros(count + 1, bool)
+    chosen[main + 1] = True
     box = boxes[main].copy()
     # The nearest component first, so that the symbol grows from its middle.
     for i in np.argsort(_gaps(boxes, box)):
         side = max(box[2] - box[0], box[3] - box[1])
         is_stroke = ink_mass[i] >= min_mass and not (at_border[i] and not at_border[main])
         if i != main and is_stroke and _gaps(boxes[i : i + 1], box)[0] <= 0.3 * side:
-            chosen.add(int(i))
+            chosen[i + 1] = True
             box = np.concatenate([np.minimum(box[:2], boxes[i, :2]), np.maximum(box[2:], boxes[i, 2:])])
-    return np.isin(labels, [i + 1 for i in chosen])
+    return chosen[labels]
 
 
 def _gaps(boxes: Float[ndarray, "n 4"], box: Float[ndarray, " 4"]) -> Float[ndarray, " n"]:
@@ -96,13 +97,13 @@ def detach_from_border(ink: Ink, mask: Mask) -> Mask:
     if ink.noise == 0 or not border_values(mask).any():
         return mask
     depth = max(1, round(0.3 * ink.width))
-    cores, count = ndimage.label(ndimage.binary_erosion(mask, np.ones((3, 3)), depth, border_value=1), np.ones((3, 3)))
+    cores, count = ndimage.label(erosion(mask, depth), np.ones((3, 3)))
     ink_mass = np.bincount(cores.ravel(), ink.level.ravel(), minlength=count + 1)
     ink_mass[border_values(cores)] = ink_mass[0] = 0
     if ink_mass.max() < MIN_CORE_SHARE * ink.level[mask].sum():
         return mask
     core = cores == ink_mass.argmax()
-    return mask & ndimage.binary_dilation(core, np.ones((3, 3)), depth + 1)
+    return mask & dilation(core, depth + 1)
 
 
 def check_strokes(ink: Ink, mask: Mask) -> None:
@@ -114,18 +115,27 @@ def check_strokes(ink: Ink, mask: Mask) -> None:
     """
     if ink.noise > MAX_NOISE:
         raise EmptyPicture("no stroke stands out from the grain of the paper")
-    edges = ndimage.gaussian_gradient_magnitude(ink.level, 0.7)[mask & ~ndimage.binary_erosion(mask)]
-    strength, sharpness = float(np.median(ink.level[mask])), ink.width * float(np.median(edges))
-    fades = strength < MIN_STRENGTH or (strength < SURE_STRENGTH and sharpness < MIN_SHARPNESS)
-    if fades and ink.noise > 0:  # a drawn picture, which has no noise, may be blurred by enlargement
+    if ink.noise > 0 and _fades(ink, mask):  # a drawn picture, which has no noise, may be blurred by enlargement
         raise EmptyPicture("there is only light and shadow, and no pen stroke")
     if ink.level[mask].sum() < MIN_INK_SHARE * ink.level[ink.mask].sum():
         raise EmptyPicture("there is a pattern, or many marks of which none stands out")
 
 
+def _fades(ink: Ink, mask: Mask) -> bool:
+    """Return whether the marks in ``mask`` are faint, or fairly faint without a sharp edge."""
+    strength = median(ink.level[mask])
+    if strength >= SURE_STRENGTH or strength < MIN_STRENGTH:
+        return strength < MIN_STRENGTH
+    edges = ndimage.gaussian_gradient_magnitude(ink.level, 0.7)[outline(mask)]
+    return ink.width * median(edges) < MIN_SHARPNESS
+
+
 def isolate(ink: Ink, mask: Mask) -> Float[ndarray, "h w"]:
     """Return the levels of the ink in ``mask`` and of its soft edge, and 0 elsewhere."""
     edge = max(2, round(0.4 * ink.width))
+    region = bounding_box(mask, edge)
     # The ink of other components is excluded, however close it is.
-    near = ndimage.binary_dilation(mask, np.ones((3, 3)), edge) & (mask | ~ink.mask)
-    return np.where(near, ink.level, 0).astype(np.float32)
+    near = dilation(mask[region], edge) & (mask | ~ink.mask)[region]
+    symbol = np.zeros_like(ink.level)
+    symbol[region] = np.where(near, ink.level[region], 0)
+    return symbol

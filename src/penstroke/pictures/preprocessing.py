@@ -114,6 +114,8 @@ def _digit(
     side = min(width, height)
     across, down = width - side, height - side
     image = prepare(pixels, size=side, on_stage=on_stage)
+    if not across and not down:
+        return image
     return np.pad(image, ((down // 2, down - down // 2), (across // 2, across - across // 2)))
 
 

@@ -12,15 +12,18 @@ from PIL import Image
 from scipy import ndimage
 
 from penstroke.pictures.basics import Grey
+from penstroke.pictures.filters import dilation, median, opening, window_max
 
 LINE_SIDE, SLOPE_SIDE = 320, 128
 """Longest side, in pixels, at which lines are found, and at which their slope is estimated."""
 SLOPES = np.linspace(-0.21, 0.21, 25)
 """Slopes that are tried: up to 12 degrees in either direction, by one degree, then refined around the best."""
+REFINEMENTS = (SLOPES[1] - SLOPES[0]) * np.linspace(-0.67, 0.67, 5)
+"""Differences to the best slope that are tried then."""
 MAX_THICKNESS = 7
 """Maximum thickness of a ruled line in pixels of ``SLOPE_SIDE``."""
-SEGMENTS = 7
-"""Number of overlapping parts of a row, a third of its length each, in which a line is detected."""
+SEGMENTS, MIN_SEGMENTS = 7, 4
+"""Number of overlapping parts of a row, a third of its length each, in which a line is detected, and has to be."""
 PASSES = 3
 """Maximum number of slopes for which lines are removed: a page in perspective has lines of several slopes."""
 FAINT_LINE = 0.5
@@ -35,39 +38,52 @@ def remove_ruled_lines(level: Grey, strength: float, noise: float, thorough: boo
     Args:
         level: ``float32`` ``[h, w]``, 0 for paper to ``strength`` for a full stroke of the pen.
         strength: the level of the pen.
-        noise: standard deviation of the paper's ``level``.
+        noise: standard deviation of the paper's ``level``; 0 for a drawn picture, in which only lines from border to
+            border are removed.
         thorough: whether to detect lines of several slopes, and faint lines separately.
     """
     if min(level.shape) < MIN_SIDE:
         return level
-    for _direction in range(2):
-        for max_level in (np.inf, FAINT_LINE)[: 1 + thorough]:
-            for _ in range(PASSES if thorough else 1):
-                before, level = level, _remove_horizontal(level, strength, noise, max_level * strength)
-                if level is before:
-                    break
-        level = np.ascontiguousarray(level.T)
+    level = _remove_horizontal(level, strength, noise, thorough)
+    transposed = np.ascontiguousarray(level.T)
+    unruled = _remove_horizontal(transposed, strength, noise, thorough)
+    return level if unruled is transposed else np.ascontiguousarray(unruled.T)
+
+
+def _remove_horizontal(level: Grey, strength: float, noise: float, thorough: bool) -> Grey:
+    """Return the ink without lines at up to 12 degrees to the rows; without such lines, ``level`` itself."""
+    factor = min(1.0, LINE_SIDE / max(level.shape))
+    small = _reduced(level, factor)
+    for max_level in (np.inf, FAINT_LINE)[: 1 + thorough]:
+        for _ in range(PASSES if thorough else 1):
+            if not _may_have_line(small, strength, noise):
+                return level
+            # Levels above the maximum have no influence on the slope.
+            thin = np.where(small < max_level * strength, np.minimum(small, 0.6 * strength), 0)
+            shifts = _shifts(small.shape[1], _find_slope(thin))
+            lines = _find_lines(_sheared(small, shifts), strength, noise)
+            if not lines.any():
+                break
+            level = _without(level, _sheared(lines, -shifts), strength, noise, max(2, round(1.5 / factor)))
+            small = _reduced(level, factor)
     return level
 
 
-def _remove_horizontal(level: Grey, strength: float, noise: float, max_level: float) -> Grey:
-    """Return the ink without lines at up to 12 degrees to the rows; levels above ``max_level`` do not affect the slope.
+def _without(level: Grey, lines: Grey, strength: float, noise: float, distance: int) -> Grey:
+    """Return the ink without lines.
 
-    Without such lines, ``level`` itself is returned.
+    Args:
+        level: ``float32`` ``[h, w]``, the ink.
+        lines: the level of the line at each pixel of a reduced copy, 0 between lines.
+        strength: the level of the pen.
+        noise: standard deviation of the paper's ``level``.
+        distance: pixels above and below the line at which a stroke that crosses it is seen.
     """
-    factor = min(1.0, LINE_SIDE / max(level.shape))
-    small = _reduced(level, factor)
-    shifts = _shifts(small.shape[1], _find_slope(np.where(small < max_level, np.minimum(small, 0.6 * strength), 0)))
-    lines = _find_lines(_sheared(small, shifts), strength, noise)
-    if not lines.any():
-        return level
-    lines = _sheared(lines, -shifts)
     size = (level.shape[1], level.shape[0])
     lines = np.asarray(Image.fromarray(lines).resize(size, Image.Resampling.BILINEAR))
     # Pixels on the line that are much darker than it are ink.
     on_line = (lines > 0.01) & (level < 1.7 * lines + 2 * noise)
     # A stroke that crosses the line has ink both above and below it.
-    distance = max(2, round(1.5 / factor))
     ink = level > np.maximum(0.3 * strength, 3 * noise)
     above, below = np.zeros_like(ink), np.zeros_like(ink)
     above[distance:], below[:-distance] = ink[:-distance], ink[distance:]
@@ -81,6 +97,25 @@ def _neighbours_on_line(on_line: Bool[ndarray, "h w"], distance: int) -> Bool[nd
     near[distance:] |= on_line[:-distance]
     near[:-distance] |= on_line[distance:]
     return near
+
+
+def _min_line(strength: float, noise: float) -> float:
+    """Return the level that a ruled line exceeds."""
+    return max(0.07 * strength, 0.6 * noise)
+
+
+def _may_have_line(level: Grey, strength: float, noise: float) -> bool:
+    """Return whether enough columns contain ink for a line of any slope, which is quickly known, and rare in drawings."""
+    inked = level.max(0) > _min_line(strength, noise)
+    starts, length = _segments(level.shape[1])
+    full = sum(np.count_nonzero(inked[start : start + length]) >= length - length // 4 for start in starts)
+    return full >= (MIN_SEGMENTS if noise > 0 else SEGMENTS)
+
+
+def _segments(width: int) -> tuple[Int[ndarray, " s"], int]:
+    """Return the first columns of the segments of a row, and their length."""
+    length = max(8, width // 3)
+    return np.linspace(0, width - length, SEGMENTS).astype(int), length
 
 
 def _reduced(level: Grey, factor: float) -> Grey:
@@ -108,43 +143,42 @@ def _find_slope(level: Grey) -> float:
     """Return the slope along which the sums of neighbouring rows differ most."""
     small = _reduced(level, min(1.0, SLOPE_SIDE / max(level.shape)))
     # Only thin structures count: the edge of a page on a dark table has another slope.
-    small = small - ndimage.grey_opening(small, (MAX_THICKNESS, 1))
+    small = small - opening(small, MAX_THICKNESS, axes=(0,))
     y, x = np.nonzero(small)
-    ink = small[y, x]
+    ink = small[y, x].astype(np.float64)
 
     def sharpest(slopes: Float[ndarray, " n"]) -> float:
         shifts = _shifts(small.shape[1], slopes[:, None])
         margin = int(np.abs(shifts).max())
         rows = small.shape[0] + 2 * margin
-        # The rows of all sheared pictures at once, from the few pixels that are not paper.
-        at = (y - shifts[:, x] + margin) + rows * np.arange(len(slopes))[:, None]
-        sums = np.bincount(at.ravel(), np.tile(ink, len(slopes)), rows * len(slopes)).reshape(-1, rows)
+        # The sums of the rows of each sheared picture, from the few pixels that are not paper.
+        sums = np.stack([np.bincount(y + margin - shift[x], ink, rows) for shift in shifts])
         within = sums[:, margin : rows - margin]
         return float(slopes[np.square(np.diff(within)).sum(1).argmax()])
 
-    step = SLOPES[1] - SLOPES[0]
-    return sharpest(sharpest(SLOPES) + step * np.linspace(-0.67, 0.67, 5))
+    return sharpest(sharpest(SLOPES) + REFINEMENTS)
 
 
 def _find_lines(level: Grey, strength: float, noise: float) -> Grey:
     """Return the level of the ruled line at each pixel, else 0, for lines along the rows."""
     height, width = level.shape
-    tolerant = ndimage.maximum_filter1d(level, 3, axis=0)
-    length = max(8, width // 3)
-    starts = np.linspace(0, width - length, SEGMENTS).astype(int)
+    tolerant = window_max(level, 3, axes=(0,))
+    starts, length = _segments(width)
     fourth = length // 4
     quartile = np.stack([np.partition(tolerant[:, s : s + length], fourth, axis=1)[:, fourth] for s in starts])
     # Relative to windows of rows, so that a shadow or the end of the page does not count as a line.
     excess = quartile - ndimage.median_filter(quartile, (1, max(9, height // 12) | 1))
-    spread = 1.4826 * float(np.median(np.abs(excess)))
-    present = excess > max(4 * spread, 0.07 * strength, 0.6 * noise)
+    spread = 1.4826 * median(np.abs(excess))
+    present = excess > max(4 * spread, _min_line(strength, noise))
     # Most segments must show the line; ink on part of it, or a fold, may hide it in some.
-    long = ndimage.maximum_filter1d(present, 5, axis=1).sum(0) >= SEGMENTS - 3
+    long = dilation(present, 2, axes=(1,)).sum(0) >= MIN_SEGMENTS
     # The level is averaged over the segments that show the line; the long stem of a digit is in few of them.
     faint = (quartile * present).sum(0) < 0.65 * strength * np.maximum(present.sum(0), 1)
     rows = long & present.any(0)
-    # A single line of the pen's strength may be a stroke; three such lines are printed.
-    rows &= faint | (ndimage.label(rows)[1] >= 3) | _from_border_to_border(tolerant, present, quartile)
+    # A single line of the pen's strength may be a stroke; three such lines are printed. In a drawn picture, faint lines
+    # may be strokes, too.
+    printed = _from_border_to_border(tolerant, present, quartile)
+    rows &= (noise > 0) & (faint | (ndimage.label(rows)[1] >= 3)) | printed
     if not rows.any():
         return np.zeros_like(level)
     centres = starts + length / 2

@@ -9,9 +9,17 @@ single symbol; it does not depend on how ink is found.
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from scipy import ndimage
 
-from penstroke.pictures.basics import Grey, Stage, StageCallback, as_picture, resize_to, stroke_width
+from penstroke.pictures.basics import (
+    Grey,
+    StageCallback,
+    as_picture,
+    bounding_box,
+    resize_to,
+    show_stage,
+    stroke_width,
+)
+from penstroke.pictures.filters import disk_max, disk_min
 
 BOX = 20
 """Length of the symbol's longer side in pixels, for an image of 28 x 28."""
@@ -34,10 +42,9 @@ def to_symbol(level: Grey, size: int = 28, on_stage: StageCallback | None = None
         size: the side of the result. The symbol's longer side is 20/28 of it.
         on_stage: called with each stage.
     """
-    show = on_stage or (lambda _stage: None)
     box = round(size * BOX / 28)
     level = crop(level)
-    show(Stage("cropped", as_picture(level), f"{level.shape[1]} x {level.shape[0]} pixels"))
+    show_stage(on_stage, "cropped", lambda: level, f"{level.shape[1]} x {level.shape[0]} pixels")
     fine = fit(level, box * OVERSAMPLING)
     width = stroke_width(fine > 0.5)[0] / OVERSAMPLING * BOX / box
     if MIN_STROKE <= width <= MAX_STROKE and abs(max(level.shape) - box) <= 1:
@@ -45,14 +52,13 @@ def to_symbol(level: Grey, size: int = 28, on_stage: StageCallback | None = None
         fitted = level
     else:
         fitted = fit(limit_stroke_width(fine, width, box * OVERSAMPLING / BOX), box)
-    show(Stage("fitted", as_picture(fitted), f"strokes {width:.1f} px"))
+    show_stage(on_stage, "fitted", lambda: fitted, f"strokes {width:.1f} px")
     return as_picture(centre(fitted, size))
 
 
 def crop(level: Grey) -> Grey:
     """Return the bounding box of the levels above ``MIN_LEVEL``."""
-    rows, columns = np.flatnonzero((level > MIN_LEVEL).any(1)), np.flatnonzero((level > MIN_LEVEL).any(0))
-    return level[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return level[bounding_box(level > MIN_LEVEL)]
 
 
 def fit(level: Grey, side: int) -> Grey:
@@ -74,11 +80,7 @@ def limit_stroke_width(fine: Grey, width: float, scale: float) -> Grey:
         return fine
     target = MIN_STROKE_TARGET if width < MIN_STROKE else MAX_STROKE_TARGET
     radius = max(1, round(abs(target - width) / 2 * scale))
-    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    disk = x * x + y * y <= radius * radius + 1
-    if width < MIN_STROKE:
-        return ndimage.grey_dilation(np.pad(fine, radius), footprint=disk)
-    return ndimage.grey_erosion(fine, footprint=disk)
+    return disk_max(np.pad(fine, radius), radius) if width < MIN_STROKE else disk_min(fine, radius)
 
 
 def centre(fitted: Grey, size: int) -> Grey:

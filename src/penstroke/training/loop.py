@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from penstroke import recipes
 from penstroke.data import Dataset
 from penstroke.data.split import require_dataset
+from penstroke.networks.spec import UnregisteredNetwork
 from penstroke.recipes import Recipe
 from penstroke.runtime import choose_device, configure
 from penstroke.synthesis import batch_augmentation
@@ -32,7 +33,7 @@ from penstroke.training.measure import build_measurement
 from penstroke.training.optimizers import Optimizer
 from penstroke.training.schedules import lr_factor
 from penstroke.training.snapshot import Snapshot, restore
-from penstroke.training.start import UnregisteredNetwork, describe, initial_state, split_validation
+from penstroke.training.start import describe, initial_state, split_validation
 from penstroke.training.tensors import TensorSplit
 from penstroke.training.world import World
 

@@ -1,13 +1,10 @@
 """The start of a training run: the validation split, the description of the model, and the initial state."""
 
-from collections.abc import Iterator
-from typing import Any, NoReturn
-
 import torch
 from torch import nn
 
 from penstroke.data import Split, pixel_statistics, stratified_split
-from penstroke.errors import ModelError, UsageError
+from penstroke.errors import UsageError
 from penstroke.models.description import Description
 from penstroke.networks import NetworkSpec
 from penstroke.networks.layers import wrap_module
@@ -18,30 +15,6 @@ from penstroke.training.optimizers import build_optimizers, last_layer
 
 Channels = float | tuple[float, ...] | None
 """One value for all channels, or one for each, or None to measure it on the training images."""
-
-
-class UnregisteredNetwork(NetworkSpec):
-    """The spec of a module that was passed to ``fit``. Such a module cannot be saved in a model file."""
-
-    kind = "unregistered"
-    head = ()
-
-    def layers(self, image_shape: tuple[int, int, int], classes: int) -> Iterator[tuple[str, nn.Module]]:  # noqa: ARG002
-        """Raise ``ModelError``: only the caller of ``fit`` can build the module."""
-        _raise_unregistered()
-
-    def to_json(self) -> dict[str, Any]:
-        """Raise ``ModelError``: the module has no spec to write."""
-        _raise_unregistered()
-
-
-def _raise_unregistered() -> NoReturn:
-    raise ModelError(
-        "This model cannot be saved: its network is a module that was passed to fit, and a model file describes only "
-        "registered networks.",
-        "Register the network with penstroke.networks.register and name it in the recipe, or save the state dict of "
-        "the module with torch.save.",
-    )
 
 
 def split_validation(train: Split, validation: Validation | None) -> tuple[Split, Split | None]:

@@ -79,7 +79,7 @@ class OnnxBackend:
         if (len(inputs), len(outputs)) != (1, 1) or found != expected:
             raise ModelError(
                 f"The inputs and outputs of the ONNX model are {found}, and its description requires {expected}.",
-                REMEDY,
+                "Use an ONNX file made by `penstroke export --to onnx` without --with-preparation.",
             )
         return str(inputs[0].name)
 
