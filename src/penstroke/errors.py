@@ -105,7 +105,7 @@ class StorageError(PenstrokeError):
 
 
 class CheckFailed(PenstrokeError):
-    """A check that the user requested failed: an export differs from its model, a result is below a limit (exit code 5)."""
+    """A check failed: an exported file differs from its model, or a result is below a limit (exit code 5)."""
 
     kind = "check"
     exit_code = 5

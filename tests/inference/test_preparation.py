@@ -13,7 +13,7 @@ from PIL import Image
 
 from penstroke.data import Dataset
 from penstroke.errors import DataError
-from penstroke.inference.preparation import MANY, preparing, worker_count
+from penstroke.inference.preparation import preparing, worker_count
 from penstroke.inference.worker import Preparation, Worker, _receive, _send
 from penstroke.pictures import EmptyPicture
 
@@ -103,15 +103,19 @@ def test_workers_end_with_their_parent(number: int) -> None:
     assert ("KeyboardInterrupt" in err) == (number == signal.SIGINT)
 
 
-def test_workers_are_used_where_they_save_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = np.zeros((9, 9), np.uint8)
-    image = Image.new("L", (9, 9))
-    assert worker_count([picture], idle=True) == 0
-    assert worker_count([picture], idle=False) == 1
-    assert worker_count([picture] * MANY, idle=True) >= 1
-    assert worker_count([image] * MANY, idle=False) == 0
+def test_workers_are_used_where_they_save_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cores = worker_count([b""] * 1000, idle=False)
+    small, large = np.zeros((9, 9), np.uint8), np.zeros((1000, 1000), np.uint8)
+    file, missing = tmp_path / "large.png", tmp_path / "missing.png"
+    file.write_bytes(bytes(100_000))
+    for few in ([], [small], [small] * 500, [large] * 5, [file] * 5, [missing, "\0"] * 250, [bytes(300)] * 500):
+        assert worker_count(few, idle=True) == 0
+        assert worker_count(few, idle=False) == min(len(few), cores)
+    for many in ([small] * 1000, [large] * 20, [file] * 20, [str(file)] * 20, [bytes(100_000)] * 20):
+        assert worker_count(many, idle=True) >= 1
+    assert worker_count([Image.new("L", (900, 900))] * 1000, idle=False) == 0
     monkeypatch.setattr(sys, "executable", "")
-    assert worker_count([picture] * MANY, idle=False) == 0
+    assert worker_count([large] * 1000, idle=False) == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not allow such names")

@@ -121,7 +121,6 @@ ONE_SYMBOL = {
         line(*((320 + 45 * np.cos(a), 175 + 45 * np.sin(a)) for a in np.linspace(0, 6.3, 30))),
         line(*((320 + 50 * np.cos(a), 292 + 50 * np.sin(a)) for a in np.linspace(0, 6.3, 30))),
     ],
-    "specks beside it": [FIVE, line((520, 100), (521, 100)), line((100, 400), (101, 400))],
 }
 
 
@@ -130,18 +129,35 @@ def test_strokes_of_one_digit_stay_together(strokes: list[Path2d]) -> None:
     several, single = found_in([sheet(*strokes)])[0]
     assert several["symbols"] == [single]
     (left, top, right, bottom), *_ = boxes_of([single])
-    parts = np.vstack(strokes[: 1 if len(strokes) == 3 else 2])
-    assert (left, top) <= tuple(parts.min(0))
-    assert (right, bottom) >= tuple(parts.max(0))
+    assert (np.vstack(strokes) >= (left, top)).all()
+    assert (np.vstack(strokes) <= (right, bottom)).all()
+
+
+def test_specks_are_dropped() -> None:
+    specks = [line((520, 100), (521, 100)), line((100, 400), (101, 400))]
+    (plain, _), (dirty, _) = found_in([sheet(FIVE), sheet(FIVE, *specks)])
+    assert dirty == plain
 
 
 def test_two_of_these_are_two_symbols() -> None:
-    pairs = [
-        [stroke + np.array([shift, 0]) for stroke in strokes for shift in (-120, 120)]
+    both = [
+        sheet(*(stroke + np.array([shift, 0]) for stroke in strokes for shift in (-120, 120)))
         for strokes in ONE_SYMBOL.values()
     ]
-    counts = [len(several["symbols"]) for several, _ in found_in([sheet(*pair) for pair in pairs])]
-    assert counts == [2] * len(pairs)
+    alone = [sheet(*strokes) for strokes in ONE_SYMBOL.values()]
+    for (pair, _), (_, single) in zip(found_in(both), found_in(alone), strict=True):
+        (box,) = boxes_of([single])
+        expected = [np.add(box, (shift, 0, shift, 0)) for shift in (-120, 120)]
+        np.testing.assert_allclose(boxes_of(pair["symbols"]), expected, atol=2)
+
+
+def test_a_frame_is_no_symbol() -> None:
+    picture, _ = number(0)
+    framed = picture.copy()
+    framed[:3] = framed[-3:] = framed[:, :3] = framed[:, -3:] = 0
+    (plain, _), (within, single) = found_in([picture, framed])
+    np.testing.assert_allclose(boxes_of(within["symbols"]), boxes_of(plain["symbols"]), atol=2)
+    assert single["box"]["width"] < 200
 
 
 def test_rows_are_read_from_the_top() -> None:

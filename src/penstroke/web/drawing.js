@@ -124,9 +124,11 @@ function createDrawing() {
     }
     // The border counts as much as the rest, because wide strokes may cover more than half of a drawing.
     const shares = Array.from(counts, (count, value) => count / grey.length + border[value] / (2 * (width + height)));
-    const paper = shares.indexOf(Math.max(...shares));
-    const onPaper = counts.reduce((sum, count, value) => sum + (Math.abs(value - paper) < 16 ? count : 0), 0);
-    if (onPaper < 0.18 * grey.length) throw new Empty("it is neither a drawing nor a scan of plain paper");
+    const onPaper = (/** @type {number} */ paper) =>
+      counts.reduce((sum, count, value) => sum + (Math.abs(value - paper) < 16 ? count : 0), 0) / grey.length;
+    // The border is not paper if it is a frame.
+    const paper = [shares, [...counts]].map((list) => list.indexOf(Math.max(...list))).find((p) => onPaper(p) >= 0.18);
+    if (paper === undefined) throw new Empty("it is neither a drawing nor a scan of plain paper");
     // The differences of pixels near each other do not depend on slow changes of the light. They are 0 in a drawing.
     for (let i = 3; i < grey.length; i++) {
       const step = Math.abs(grey[i] - grey[i - 3]);
@@ -223,7 +225,7 @@ function createDrawing() {
    */
   function allSymbols({ level, strokes: all, penWidth }) {
     const minMass = Math.max(0.4 * penWidth ** 2, 0.02 * Math.max(...all.map(({ mass }) => mass)));
-    const strokes = all.filter(({ mass, box }) => mass >= minMass && !isFrame(box, level));
+    const strokes = all.filter(({ mass, box }) => mass >= minMass && true);
     const height = usualHeight(strokes);
     const symbols = strokes.map((stroke) => [stroke]); // the symbol of each stroke
     for (const { i, j, gap } of nearPairs(strokes, 0.4 * height, level.width)) {
