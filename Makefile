@@ -28,8 +28,9 @@ train: $(READY)
 	$(BIN)/penstroke train
 	$(BIN)/penstroke show
 
+# One process for each core, with one thread each.
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -69,12 +69,12 @@ def cut_digits(level: Grey, height: float, width: float, score: ScoreFunction) -
             break
         inks |= {k: _between(level, seams[starts[k]], seams[ends[k]]) for k in new}
         scores[new] = _scores([inks[k] for k in new], height, width, score)
-    lefts = [seams[starts[k]].min() for k in chosen]
-    return [np.pad(inks[k], ((0, 0), (left, level.shape[1] - left - inks[k].shape[1]))) for k, left in zip(chosen, lefts)]
+    lefts = {k: int(seams[starts[k]].min()) for k in chosen}
+    return [np.pad(inks[k], ((0, 0), (lefts[k], level.shape[1] - lefts[k] - inks[k].shape[1]))) for k in chosen]
 
 
 def _candidates(seams: Int[ndarray, "s h"], height: float) -> tuple[list[int], list[int]]:
-    """Return the left and the right seam of all pairs that are as far apart as the sides of a digit, or the outermost."""
+    """Return the left and right seams of all pairs as far apart as the sides of a digit, or else the outermost pair."""
     pairs = []
     for i in range(len(seams)):
         for j in range(i + 1, len(seams)):

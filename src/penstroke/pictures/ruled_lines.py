@@ -105,11 +105,11 @@ def _min_line(strength: float, noise: float) -> float:
 
 
 def _may_have_line(level: Grey, strength: float, noise: float) -> bool:
-    """Return whether enough columns contain ink for a line of any slope, which is quickly known, and rare in drawings."""
+    """Return whether enough columns contain ink for a line of any slope: a quick test, which few drawings pass."""
     inked = level.max(0) > _min_line(strength, noise)
     starts, length = _segments(level.shape[1])
     full = sum(np.count_nonzero(inked[start : start + length]) >= length - length // 4 for start in starts)
-    return full >= (MIN_SEGMENTS if noise > 0 else SEGMENTS)
+    return bool(full >= (MIN_SEGMENTS if noise > 0 else SEGMENTS))
 
 
 def _segments(width: int) -> tuple[Int[ndarray, " s"], int]:
