@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,6 +109,8 @@ def test_workers_are_used_where_they_save_time(monkeypatch: pytest.MonkeyPatch, 
     small, large = np.zeros((9, 9), np.uint8), np.zeros((1000, 1000), np.uint8)
     file, missing = tmp_path / "large.png", tmp_path / "missing.png"
     file.write_bytes(bytes(100_000))
+    few: list[Any]
+    many: list[Any]
     for few in ([], [small], [small] * 500, [large] * 5, [file] * 5, [missing, "\0"] * 250, [bytes(300)] * 500):
         assert worker_count(few, idle=True) == 0
         assert worker_count(few, idle=False) == min(len(few), cores)

@@ -225,7 +225,7 @@ function createDrawing() {
    */
   function allSymbols({ level, strokes: all, penWidth }) {
     const minMass = Math.max(0.4 * penWidth ** 2, 0.02 * Math.max(...all.map(({ mass }) => mass)));
-    const strokes = all.filter(({ mass, box }) => mass >= minMass && true);
+    const strokes = all.filter(({ mass, box }) => mass >= minMass && !isFrame(box, level));
     const height = usualHeight(strokes);
     const symbols = strokes.map((stroke) => [stroke]); // the symbol of each stroke
     for (const { i, j, gap } of nearPairs(strokes, 0.4 * height, level.width)) {
