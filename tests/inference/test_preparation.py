@@ -27,7 +27,7 @@ from penstroke.inference.preparation import preparing
 from penstroke.inference.worker import Preparation
 
 noise = np.random.RandomState(0).randint(0, 256, (900, 900)).astype(np.uint8)
-with preparing([noise] * 300, Preparation("letterbox", (1, 28, 28), 1_000_000), 2) as results:
+with preparing([noise] * 3000, Preparation("letterbox", (1, 28, 28), 1_000_000), 2) as results:
     print(next(results).shape, flush=True)
     for _ in results:
         if "first" in sys.argv:
@@ -109,12 +109,12 @@ def test_workers_are_used_where_they_save_time(monkeypatch: pytest.MonkeyPatch, 
     small, large = np.zeros((9, 9), np.uint8), np.zeros((1000, 1000), np.uint8)
     file, missing = tmp_path / "large.png", tmp_path / "missing.png"
     file.write_bytes(bytes(100_000))
-    few: list[Any]
-    many: list[Any]
-    for few in ([], [small], [small] * 500, [large] * 5, [file] * 5, [missing, "\0"] * 250, [bytes(300)] * 500):
+    quick: Any = ([], [small], [small] * 500, [large] * 5, [file] * 5, [missing, "\0"] * 250, [bytes(300)] * 500)
+    slow: Any = ([small] * 1000, [large] * 20, [file] * 20, [str(file)] * 20, [bytes(100_000)] * 20)
+    for few in quick:
         assert worker_count(few, idle=True) == 0
         assert worker_count(few, idle=False) == min(len(few), cores)
-    for many in ([small] * 1000, [large] * 20, [file] * 20, [str(file)] * 20, [bytes(100_000)] * 20):
+    for many in slow:
         assert worker_count(many, idle=True) >= 1
     assert worker_count([Image.new("L", (900, 900))] * 1000, idle=False) == 0
     monkeypatch.setattr(sys, "executable", "")

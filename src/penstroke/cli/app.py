@@ -125,9 +125,10 @@ Examples:
         "Write a model as an ONNX file, PyTorch program, NumPy archive or web page.",
         "[RUN] --to FORMAT [OPTIONS]",
         """\
-onnx: for onnxruntime, in any language; torch: a .pt2 file for PyTorch; npz: arrays
-for NumPy; web: a page that recognises what is drawn, without a server. The result
-is compared with the model on test images, and written only if they agree.
+onnx is for onnxruntime in any language, torch is a .pt2 file for PyTorch, npz
+has arrays for NumPy, and web is a page that recognises what is drawn, without a
+server. The result is compared with the model on test images, and written only
+if they agree.
 
 Examples:
   penstroke export --to onnx

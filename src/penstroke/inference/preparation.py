@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -79,9 +80,11 @@ def _expected_seconds(picture: "Picture") -> float:
     """Return roughly how long the preparation takes: 1 ms for a digit of MNIST, up to 80 ms for a photograph."""
     try:
         if isinstance(picture, ndarray):
-            size = picture.nbytes / 16  # about what a file would have
+            size = picture.nbytes // 16  # about what a file would have
+        elif isinstance(picture, bytes):
+            size = len(picture)
         else:
-            size = len(picture) if isinstance(picture, bytes) else os.stat(picture).st_size
+            size = Path(str(picture)).stat().st_size
     except (OSError, ValueError):  # the error is reported when the picture is prepared
         size = 0
     return 0.001 + min(size, 64_000) / 800_000
