@@ -8,8 +8,8 @@ READY := .venv/ready
 help:
 	@echo "make train     train the textbook's network, test it, draw a test image with its prediction"
 	@echo "make test      run the tests"
-	@echo "make check     run lint, type checks, tests and package, which every change must pass"
-	@echo "make package   build the wheel, install it in new environments, and use it there"
+	@echo "make check     run lint, type checks, tests and an installation, which every change must pass"
+	@echo "make package   build the wheel, install it without and with the extra train, and use it there"
 	@echo "make ready     train the bundled model on MNIST, and measure it (a quarter of an hour)"
 	@echo "make bench     measure speed against the references (short form)"
 	@echo "make campaign  run the full campaigns: kills, faults, damaged and hostile files (over an hour)"
@@ -40,7 +40,8 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy  # strict: see pyproject.toml
 
-check: lint types test package
+check: lint types test
+	$(BIN)/python -m benchmarks.installation --plain
 
 package: $(READY)
 	$(BIN)/python -m benchmarks.installation

@@ -12,9 +12,10 @@ import tempfile
 import time
 import venv
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cyclopts
+from cyclopts import Parameter
 
 ROOT = Path(__file__).parent.parent
 PAGE, LINES = ROOT / "docs/images/page.jpg", ["6118493", "80857", "493893396"]
@@ -73,8 +74,16 @@ def build(folder: Path) -> tuple[Path, Path]:
     return wheel, archive
 
 
-def main(*, save: bool = False) -> None:
-    """Build and install Penstroke, without and with the extra `train`, and run commands of each installation."""
+def main(*, save: bool = False, plain_only: Annotated[bool, Parameter(name="--plain")] = False) -> None:
+    """Build and install Penstroke, without and with the extra `train`, and run commands of each installation.
+
+    Parameters
+    ----------
+    save
+        Save the figures.
+    plain_only
+        Omit the installation with the extra `train`.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         wheel, archive = build(folder / "dist")
@@ -86,11 +95,12 @@ def main(*, save: bool = False) -> None:
         plain.install("--force-reinstall", "--no-deps", str(archive))
         plain.read_page()
         print("source archive: a page is read")
-        train = Environment(folder / "train")
-        train.install(f"{wheel}[train]")
-        train.read_page()
-        result = train.penstroke("train", "fast", "--data", "mnist5k")
-        print(f"with the extra train: a page is read, and {result['run']} is trained")
+        if not plain_only:
+            train = Environment(folder / "train")
+            train.install(f"{wheel}[train]")
+            train.read_page()
+            result = train.penstroke("train", "fast", "--data", "mnist5k")
+            print(f"with the extra train: a page is read, and {result['run']} is trained")
         sizes = {"wheel": wheel.stat().st_size, "source archive": archive.stat().st_size}
     if save:
         from benchmarks.conditions import save_result, summary
