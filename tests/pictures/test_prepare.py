@@ -16,6 +16,7 @@ from benchmarks.trial_pictures import KINDS, draw_digit, trial, unseen_digits
 from penstroke.data import Dataset
 from penstroke.errors import EmptyPicture
 from penstroke.pictures.basics import Stage
+from penstroke.pictures.components import find_components
 from penstroke.pictures.ink import Ink, find_ink
 from penstroke.pictures.prepare import detach_from_border, prepare
 from penstroke.pictures.ruled_lines import remove_ruled_lines
@@ -230,7 +231,7 @@ def test_a_digit_is_detached_from_the_edge_of_the_page() -> None:
     digit[30:90, 50:58] = digit[82:90, 50:80] = True
     page = digit.copy()
     page[60:62, :50] = page[:, :6] = True
-    ink = Ink(page.astype(np.float32), page, width=8.0, scale=1.0, noise=0.01)
+    ink = Ink(page.astype(np.float32), find_components(page), width=8.0, scale=1.0, noise=0.01)
     cut = detach_from_border(ink, page)
     assert (cut[digit]).mean() > 0.95
     assert (cut & ~digit).sum() <= 12, "part of the link may remain"

@@ -10,8 +10,19 @@ from sklearn.neighbors import KNeighborsClassifier
 from benchmarks.trial_pictures import draw_digit, unseen_digits
 from penstroke.data import Dataset
 from penstroke.errors import EmptyPicture
-from penstroke.pictures.cuts import ScoreFunction, find_seams
+from penstroke.pictures.cuts import (
+    SEAM_PENALTY,
+    ScoreFunction,
+    _best_sequence,
+    _between,
+    _candidates,
+    _scores,
+    cut_digits,
+    find_seams,
+    without_fragments,
+)
 from penstroke.pictures.segment import Symbol, segment
+from penstroke.pictures.shape import to_symbol
 
 DIGITS, LABELS = unseen_digits()
 HEIGHT = 60
@@ -139,3 +150,24 @@ def test_the_thin_edge_of_a_page_is_ignored(score: ScoreFunction) -> None:
     boxes = [s.box for s in segment(picture, score)]
     picture[30:-30, 10:11] = 30
     assert [s.box for s in segment(picture, score)] == boxes
+
+
+@pytest.mark.parametrize("text", ["25", "80", "413", "2"])
+def test_the_cut_is_the_best_of_all_though_few_parts_are_scored(score: ScoreFunction, text: str) -> None:
+    ink = np.concatenate([draw_digit(DIGITS[clear(int(c), 2)], HEIGHT, 0.1)[: HEIGHT - 8] for c in text], 1)
+    level = without_fragments(ndimage.grey_closing(ink, (1, 5)).astype(np.float32))
+    scored: list[int] = []
+
+    def counted(images: UInt8[ndarray, "n 28 28"]) -> Float[ndarray, "n classes"]:
+        scored.append(len(images))
+        return score(images)
+
+    found = cut_digits(level, HEIGHT, 6, counted)
+    seams, crossed_ink = find_seams(level, HEIGHT, 6)
+    starts, ends = _candidates(seams, HEIGHT)
+    inks = [_between(level, seams[i], seams[j]) for i, j in zip(starts, ends, strict=True)]
+    penalties = SEAM_PENALTY * (crossed_ink / 6) ** 1.5
+    best = _best_sequence(starts, ends, _scores(inks, HEIGHT, 6, score), penalties)
+    assert [digit.shape for digit in found] == [level.shape] * len(best)
+    assert [to_symbol(digit).tobytes() for digit in found] == [to_symbol(inks[k]).tobytes() for k in best]
+    assert sum(scored) < len(inks)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from PIL import Image
-from scipy import ndimage
 
-from penstroke.pictures.filters import median, percentile, window_max
+from penstroke.pictures.filters import distance_to_paper, median, percentile, window_max
 
 Grey = Float[ndarray, "h w"]
 Mask = Bool[ndarray, "h w"]
@@ -89,7 +89,7 @@ def to_grey(picture: UInt8[ndarray, "h w *c"]) -> Grey:
 def _contrast(grey: Grey) -> float:
     """Return how much the strongest strokes of a channel differ from their surroundings, in grey levels."""
     small = resize(grey, min(1.0, (COARSE_PIXELS / grey.size) ** 0.5))
-    blurred = ndimage.uniform_filter(small, max(3, max(small.shape) // 8))
+    blurred = scipy.ndimage.uniform_filter(small, max(3, max(small.shape) // 8))
     return percentile(np.abs(small - blurred), 99.5)
 
 
@@ -108,14 +108,6 @@ def stroke_width(mask: Mask) -> tuple[float, float]:
     distance = distance_to_paper(mask[bounding_box(mask)])
     ridge = distance[(distance > 0) & (distance >= window_max(distance, 3))]
     return max(1.0, 2 * median(ridge) - 0.5), max(1.0, 2 * float(ridge.max()) - 0.5)
-
-
-def distance_to_paper(mask: Mask) -> Grey:
-    """Return the distance of each pixel of a mask to the nearest pixel outside it, and 0 there; paper surrounds it."""
-    height, width = mask.shape
-    padded = np.zeros((height + 2, width + 2), bool)
-    padded[1:-1, 1:-1] = mask
-    return ndimage.distance_transform_edt(padded)[1:-1, 1:-1]
 
 
 def bounding_box(mask: Mask, margin: int = 0) -> tuple[slice, slice]:

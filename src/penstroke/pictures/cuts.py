@@ -11,9 +11,9 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
-from scipy import ndimage
 
 from penstroke.pictures.basics import Grey
+from penstroke.pictures.components import find_components
 from penstroke.pictures.filters import median
 from penstroke.pictures.shape import to_symbol
 
@@ -203,9 +203,9 @@ def cheapest_paths(strips: Float[ndarray, "n h w"]) -> Int[ndarray, "n h"]:
 
 def without_fragments(ink: Grey) -> Grey:
     """Return the ink without the small components that a cut leaves of the neighbours."""
-    labels, count = ndimage.label(ink > 0.25, np.ones((3, 3)))
-    if count < 2:
+    labels = find_components(ink > 0.25).labels
+    ink_mass = np.bincount(labels.ravel(), ink.ravel())[1:]
+    if len(ink_mass) < 2:
         return ink
-    ink_mass = np.bincount(labels.ravel(), ink.ravel(), minlength=count + 1)[1:]
     keep = np.concatenate([[True], ink_mass >= 0.12 * ink_mass.max()])
     return np.where(keep[labels], ink, 0).astype(np.float32)

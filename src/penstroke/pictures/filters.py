@@ -1,4 +1,4 @@
-"""Sliding windows and order statistics of whole pictures.
+"""Sliding windows, distances and order statistics of whole pictures.
 
 The results equal those of ``scipy.ndimage``, ``numpy.median`` and ``numpy.percentile``, in a fraction of their time:
 a window of any size takes a few whole-array operations, and an order statistic takes a single partition.
@@ -7,11 +7,14 @@ a window of any size takes a few whole-array operations, and an order statistic 
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float
 from numpy import ndarray, ufunc
 
 Values = Float[ndarray, "h w"]
 Mask = Bool[ndarray, "h w"]
+FAR = 48
+"""Distance from paper in pixels from which on SciPy's general method is faster."""
 SQUARE = (0, 1)
 """The axes along which a square window extends."""
 
@@ -94,6 +97,29 @@ def _window(values: ndarray, size: int, axes: tuple[int, ...], better: ufunc, ne
             width += step
         values = found.swapaxes(0, axis)
     return values
+
+
+def distance_to_paper(mask: Mask) -> Values:
+    """Return the distance of each pixel of a mask to the nearest pixel outside it, and 0 there; paper surrounds it.
+
+    The squares of the distances along rows are combined over more and more rows. Thin strokes need few of these steps.
+    """
+    height, width = mask.shape
+    padded = np.zeros((height + 2, width + 2), bool)
+    padded[1:-1, 1:-1] = mask
+    paper = ~padded.ravel()
+    place = np.arange(len(paper), dtype=np.int32)
+    before = np.maximum.accumulate(place * paper)
+    after = np.minimum.accumulate(np.where(paper, place, place[-1])[::-1])[::-1]
+    along = np.minimum(np.minimum(place - before, after - place), FAR).astype(np.uint16).reshape(padded.shape) ** 2
+    nearest = along.copy()
+    for step in range(1, FAR):
+        if step * step >= nearest.max():
+            return np.sqrt(nearest[1:-1, 1:-1], dtype=np.float64)
+        farther = along + np.uint16(step * step)
+        np.minimum(nearest[step:], farther[:-step], out=nearest[step:])
+        np.minimum(nearest[:-step], farther[step:], out=nearest[:-step])
+    return scipy.ndimage.distance_transform_edt(padded)[1:-1, 1:-1]
 
 
 def median(values: ndarray) -> float:

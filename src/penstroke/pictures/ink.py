@@ -6,11 +6,12 @@ This module does not depend on what is written, nor on the number of symbols.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+import scipy
 from jaxtyping import UInt8
 from numpy import ndarray
-from scipy import ndimage
 
 from penstroke.errors import EmptyPicture
 from penstroke.pictures.basics import (
@@ -22,6 +23,7 @@ from penstroke.pictures.basics import (
     shrink,
     to_grey,
 )
+from penstroke.pictures.components import Components, find_components
 from penstroke.pictures.filters import closing, dilation, median, percentile
 from penstroke.pictures.polarity import InkEstimate, estimate_ink, level_on_flat_paper
 from penstroke.pictures.ruled_lines import remove_ruled_lines
@@ -38,17 +40,22 @@ class Ink:
 
     Args:
         level: ``float32`` ``[h, w]``, 0 for paper to 1 for the full strength of the pen.
-        mask: ``bool`` ``[h, w]``, true on strokes.
+        components: the connected strokes.
         width: the median width of strokes in working pixels.
         scale: working pixels per pixel of the picture.
         noise: standard deviation of the paper's ``level``; 0 for a drawn picture.
     """
 
     level: Grey
-    mask: Mask
+    components: Components
     width: float
     scale: float
     noise: float
+
+    @cached_property
+    def mask(self) -> Mask:
+        """``bool`` ``[h, w]``, true on strokes."""
+        return self.components.labels > 0
 
 
 def find_ink(picture: UInt8[ndarray, "h w *c"], on_stage: StageCallback | None = None) -> Ink:
@@ -74,14 +81,15 @@ def find_ink(picture: UInt8[ndarray, "h w *c"], on_stage: StageCallback | None =
     unruled = remove_ruled_lines(level, strength, noise)
     note = "none found" if unruled is level else "removed"
     show_stage(on_stage, "ruled lines", lambda: unruled / strength, note)
-    mask = ink_mask(unruled, strength, noise)
-    if not mask.any():
+    components = ink_components(unruled, strength, noise)
+    if not components.count:
         raise EmptyPicture("no stroke stands out from the paper")
     scale = max(grey.shape) / max(picture.shape[:2])
     floor = min(2 * noise, 0.15 * strength)
     level = np.clip((unruled - floor) / max(strength - floor, 1e-6), 0, 1).astype(np.float32)
-    show_stage(on_stage, "ink", lambda: mask, f"strength {strength:.2f}")
-    return Ink(level, mask, estimate.width, scale, noise / strength)
+    ink = Ink(level, components, estimate.width, scale, noise / strength)
+    show_stage(on_stage, "ink", lambda: ink.mask, f"strength {strength:.2f}")
+    return ink
 
 
 def _reduced(grey: Grey, estimate: InkEstimate, factor: float) -> tuple[Grey, InkEstimate]:
@@ -114,16 +122,16 @@ def normalise_illumination(grey: Grey, mask: Mask, width: float, max_width: floa
         max_width: the maximum width of strokes in pixels.
     """
     radius = int(max(1.5 * width, 0.75 * min(max_width, 6 * width)) + 1.5)
-    closed = closing(ndimage.gaussian_filter(grey, 0.15 * width), 2 * radius + 1)
+    closed = closing(scipy.ndimage.gaussian_filter(grey, 0.15 * width), 2 * radius + 1)
     blank = ~dilation(mask, int(0.3 * width + 1))
-    weight = ndimage.gaussian_filter(blank.astype(np.float32), 2 * width, truncate=3)
-    average = ndimage.gaussian_filter(np.where(blank, grey, 0), 2 * width, truncate=3) / np.maximum(weight, 1e-3)
+    weight = scipy.ndimage.gaussian_filter(blank.astype(np.float32), 2 * width, truncate=3)
+    average = scipy.ndimage.gaussian_filter(np.where(blank, grey, 0), 2 * width, truncate=3) / np.maximum(weight, 1e-3)
     paper = np.where(weight > 0.05, np.minimum(average, closed), closed)
     level = 1 - grey / np.maximum(paper, 1.0)
     noise = _noise(level, blank)
     level = level - (median(level[blank][:: 1 + level.size // 50_000]) if blank.any() else 0)
     if noise > 0.01 and width > 3:
-        level = ndimage.gaussian_filter(level, 0.12 * width)
+        level = scipy.ndimage.gaussian_filter(level, 0.12 * width)
     # Dark regions beyond the page (a table, the spine of a book) contain no legible ink.
     level = np.where(closed < 0.35 * percentile(closed[::3, ::3], 75), 0, level)
     return np.maximum(level, 0).astype(np.float32), noise
@@ -153,12 +161,11 @@ def ink_strength(level: Grey, mask: Mask, noise: float) -> float:
     return percentile(inside, 75 if noise > 0.002 else 98)
 
 
-def ink_mask(level: Grey, strength: float, noise: float) -> Mask:
-    """Return where ink is, by hysteresis thresholding: strokes of half the pen's strength with their fainter parts."""
+def ink_components(level: Grey, strength: float, noise: float) -> Components:
+    """Return the ink by hysteresis thresholding: strokes of half the pen's strength with their fainter parts."""
     faint = level > max(0.25 * strength, 3.0 * noise)
     sure = level > max(0.5 * strength, 4.0 * noise)
-    labels, count = ndimage.label(faint, np.ones((3, 3)))
-    keep = np.zeros(count + 1, bool)
-    keep[labels[sure]] = True
-    keep[0] = False
-    return keep[labels]
+    components = find_components(faint)
+    kept = np.zeros(components.count + 1, bool)
+    kept[components.labels[sure]] = True
+    return components.keep(kept[1:])

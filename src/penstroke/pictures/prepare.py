@@ -5,12 +5,13 @@ depend on models.
 """
 
 import numpy as np
-from jaxtyping import Float, UInt8
+import scipy
+from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
-from scipy import ndimage
 
 from penstroke.errors import EmptyPicture
-from penstroke.pictures.basics import Mask, StageCallback, border_values, bounding_box, show_stage
+from penstroke.pictures.basics import Grey, Mask, StageCallback, border_values, bounding_box, show_stage
+from penstroke.pictures.components import find_components
 from penstroke.pictures.filters import dilation, erosion, median, outline
 from penstroke.pictures.ink import Ink, find_ink
 from penstroke.pictures.shape import to_symbol
@@ -43,7 +44,7 @@ def prepare(
     ink = find_ink(picture, on_stage)
     mask = detach_from_border(ink, symbol_mask(ink))
     check_strokes(ink, mask)
-    symbol = isolate(ink, mask)
+    symbol = isolate(ink.level, ink.mask, mask, ink.width)
     show_stage(on_stage, "symbol", lambda: symbol, "without specks, borders and neighbours")
     return to_symbol(symbol, size, on_stage)
 
@@ -58,11 +59,9 @@ def symbol_mask(ink: Ink) -> Mask:
     Raises:
         EmptyPicture: the main component is a speck.
     """
-    labels, count = ndimage.label(ink.mask, np.ones((3, 3)))
-    slices = ndimage.find_objects(labels)
-    ink_mass = np.bincount(labels.ravel(), ink.level.ravel(), minlength=count + 1)[1:]
+    labels, boxes = ink.components.labels, ink.components.boxes
+    ink_mass = np.bincount(labels.ravel(), ink.level.ravel())[1:]
     height, width = ink.mask.shape
-    boxes = np.array([[s[0].start, s[1].start, s[0].stop, s[1].stop] for s in slices], float)
     at_border = (boxes[:, :2] <= 0).any(1) | (boxes[:, 2] >= height) | (boxes[:, 3] >= width)
     frame_like = at_border & (((boxes[:, 2:] - boxes[:, :2]) / [height, width]).max(1) > 0.8)
     # A drawn picture has no table and no neighbours; a component that touches its border belongs to the symbol.
@@ -73,7 +72,7 @@ def symbol_mask(ink: Ink) -> Mask:
     if ink_mass[main] < 0.5 * ink.width**2:
         raise EmptyPicture("there are only specks")
     min_mass = max(0.02 * ink_mass[main], 0.4 * ink.width**2)
-    chosen = np.zeros(count + 1, bool)
+    chosen = np.zeros(len(boxes) + 1, bool)
     chosen[main + 1] = True
     box = boxes[main].copy()
     # The nearest component first, so that the symbol grows from its middle.
@@ -86,7 +85,7 @@ def symbol_mask(ink: Ink) -> Mask:
     return chosen[labels]
 
 
-def _gaps(boxes: Float[ndarray, "n 4"], box: Float[ndarray, " 4"]) -> Float[ndarray, " n"]:
+def _gaps(boxes: Int[ndarray, "n 4"], box: Int[ndarray, " 4"]) -> Float[ndarray, " n"]:
     """Return the distance in pixels between each box and ``box``; 0 if they overlap."""
     between = np.maximum(np.maximum(boxes[:, :2] - box[2:], box[:2] - boxes[:, 2:]), 0)
     return np.hypot(between[:, 0], between[:, 1])
@@ -97,8 +96,8 @@ def detach_from_border(ink: Ink, mask: Mask) -> Mask:
     if ink.noise == 0 or not border_values(mask).any():
         return mask
     depth = max(1, round(0.3 * ink.width))
-    cores, count = ndimage.label(erosion(mask, depth), np.ones((3, 3)))
-    ink_mass = np.bincount(cores.ravel(), ink.level.ravel(), minlength=count + 1)
+    cores = find_components(erosion(mask, depth)).labels
+    ink_mass = np.bincount(cores.ravel(), ink.level.ravel())
     ink_mass[border_values(cores)] = ink_mass[0] = 0
     if ink_mass.max() < MIN_CORE_SHARE * ink.level[mask].sum():
         return mask
@@ -126,16 +125,23 @@ def _fades(ink: Ink, mask: Mask) -> bool:
     strength = median(ink.level[mask])
     if strength >= SURE_STRENGTH or strength < MIN_STRENGTH:
         return strength < MIN_STRENGTH
-    edges = ndimage.gaussian_gradient_magnitude(ink.level, 0.7)[outline(mask)]
+    edges = scipy.ndimage.gaussian_gradient_magnitude(ink.level, 0.7)[outline(mask)]
     return ink.width * median(edges) < MIN_SHARPNESS
 
 
-def isolate(ink: Ink, mask: Mask) -> Float[ndarray, "h w"]:
-    """Return the levels of the ink in ``mask`` and of its soft edge, and 0 elsewhere."""
-    edge = max(2, round(0.4 * ink.width))
+def isolate(level: Grey, ink: Mask, mask: Mask, width: float) -> Grey:
+    """Return the levels of the ink in ``mask`` and of its soft edge, and 0 elsewhere.
+
+    Args:
+        level: ``float32`` ``[h, w]``, 0 for paper to 1 for full ink.
+        ink: ``bool`` ``[h, w]``, all ink.
+        mask: ``bool`` ``[h, w]``, a part of the ink.
+        width: the width of strokes in pixels.
+    """
+    edge = max(2, round(0.4 * width))
     region = bounding_box(mask, edge)
     # The ink of other components is excluded, however close it is.
-    near = dilation(mask[region], edge) & (mask | ~ink.mask)[region]
-    symbol = np.zeros_like(ink.level)
-    symbol[region] = np.where(near, ink.level[region], 0)
+    near = dilation(mask[region], edge) & (mask | ~ink)[region]
+    symbol = np.zeros_like(level)
+    symbol[region] = np.where(near, level[region], 0)
     return symbol

@@ -6,10 +6,10 @@ of digits are rarely long enough for this; strokes that are long enough have the
 """
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from PIL import Image
-from scipy import ndimage
 
 from penstroke.pictures.basics import Grey
 from penstroke.pictures.filters import dilation, median, opening, window_max
@@ -167,7 +167,7 @@ def _find_lines(level: Grey, strength: float, noise: float) -> Grey:
     fourth = length // 4
     quartile = np.stack([np.partition(tolerant[:, s : s + length], fourth, axis=1)[:, fourth] for s in starts])
     # Relative to windows of rows, so that a shadow or the end of the page does not count as a line.
-    excess = quartile - ndimage.median_filter(quartile, (1, max(9, height // 12) | 1))
+    excess = quartile - scipy.ndimage.median_filter(quartile, (1, max(9, height // 12) | 1))
     spread = 1.4826 * median(np.abs(excess))
     present = excess > max(4 * spread, _min_line(strength, noise))
     # Most segments must show the line; ink on part of it, or a fold, may hide it in some.
@@ -178,7 +178,7 @@ def _find_lines(level: Grey, strength: float, noise: float) -> Grey:
     # A single line of the pen's strength may be a stroke; three such lines are printed. In a drawn picture, faint lines
     # may be strokes, too.
     printed = _from_border_to_border(tolerant, present, quartile)
-    rows &= (noise > 0) & (faint | (ndimage.label(rows)[1] >= 3)) | printed
+    rows &= (noise > 0) & (faint | (_count_runs(rows) >= 3)) | printed
     if not rows.any():
         return np.zeros_like(level)
     centres = starts + length / 2
@@ -186,6 +186,11 @@ def _find_lines(level: Grey, strength: float, noise: float) -> Grey:
     out = np.zeros_like(level)
     out[rows] = np.stack([np.interp(np.arange(width), centres, v) for v in value.T])
     return out
+
+
+def _count_runs(rows: Bool[ndarray, " h"]) -> int:
+    """Return the number of groups of neighbouring rows."""
+    return int(np.count_nonzero(rows[1:] & ~rows[:-1]) + rows[0])
 
 
 def _from_border_to_border(

@@ -5,12 +5,11 @@ and digits that touch are cut. Components without the size of a digit are ignore
 Ambiguous cases are decided by a scoring function; this module does not depend on models.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
-from scipy import ndimage
 
 from penstroke.pictures.basics import Mask, resize
 from penstroke.pictures.cuts import ScoreFunction, cut_digits, log_scores
@@ -76,27 +75,21 @@ class Component:
         return Component(self.labels + other.labels, (*low, *high), self.ink_mass + other.ink_mass)
 
 
-@dataclass(frozen=True)
-class LabelledInk:
-    """The ink of a picture with its connected components labelled from 1."""
+def _origin(ink: Ink, component: Component) -> tuple[int, int]:
+    """Return top and left of the component's ink with a margin for its soft edge."""
+    return max(0, component.box[0] - _margin(ink)), max(0, component.box[1] - _margin(ink))
 
-    ink: Ink
-    labels: Int[ndarray, "h w"]
 
-    def origin(self, component: Component) -> tuple[int, int]:
-        """Return top and left of the component's ink with a margin for its soft edge."""
-        return max(0, component.box[0] - self._margin), max(0, component.box[1] - self._margin)
+def _level(ink: Ink, component: Component) -> Float[ndarray, "h w"]:
+    """Return the levels of the component's ink only, from its origin on, with a margin for its soft edge."""
+    top, left = _origin(ink, component)
+    part = np.s_[top : component.box[2] + _margin(ink), left : component.box[3] + _margin(ink)]
+    mask = np.isin(ink.components.labels[part], component.labels)
+    return isolate(ink.level[part], ink.mask[part], mask, ink.width)
 
-    def level(self, component: Component) -> Float[ndarray, "h w"]:
-        """Return the levels of the component's ink only, from its ``origin`` on, with a margin for its soft edge."""
-        top, left = self.origin(component)
-        part = np.s_[top : component.box[2] + self._margin, left : component.box[3] + self._margin]
-        ink = replace(self.ink, level=self.ink.level[part], mask=self.ink.mask[part])
-        return isolate(ink, np.isin(self.labels[part], component.labels))
 
-    @property
-    def _margin(self) -> int:
-        return max(2, round(0.5 * self.ink.width)) + 1
+def _margin(ink: Ink) -> int:
+    return max(2, round(0.5 * ink.width)) + 1
 
 
 def segment(picture: UInt8[ndarray, "h w *c"], score: ScoreFunction) -> list[Symbol]:
@@ -110,58 +103,54 @@ def segment(picture: UInt8[ndarray, "h w *c"], score: ScoreFunction) -> list[Sym
         EmptyPicture: no ink is found.
     """
     ink = find_ink(picture)
-    labels, _count = ndimage.label(ink.mask, np.ones((3, 3)))
-    labelled = LabelledInk(ink, labels)
-    components = find_components(labelled)
+    components = find_writing(ink)
     if not components:
         return []
     height = usual_height(components)
-    slope = find_slope(np.isin(labels, [label for c in components for label in c.labels]))
+    slope = find_slope(np.isin(ink.components.labels, [label for c in components for label in c.labels]))
     symbols: list[Symbol] = []
     line = 0
     for members in find_lines(components, height, slope):
-        joined = [c for c in join(labelled, members, height, score) if _is_digit_sized(c, height)]
-        in_line = [symbol for c in joined for symbol in _symbols(labelled, c, height, line, score)]
+        joined = [c for c in join(ink, members, height, score) if _is_digit_sized(c, height)]
+        in_line = [symbol for c in joined for symbol in _symbols(ink, c, height, line, score)]
         symbols += in_line
         line += bool(in_line)
     return symbols
 
 
-def find_components(labelled: LabelledInk) -> list[Component]:
+def find_writing(ink: Ink) -> list[Component]:
     """Return the connected components of ink except specks, frames, underlines and page edges.
 
     Components that touch the border of the picture belong to a table or to neighbouring writing. They are excluded
     unless they have most of the ink.
     """
-    ink, labels = labelled.ink, labelled.labels
-    slices = ndimage.find_objects(labels)
-    ink_mass = np.bincount(labels.ravel(), ink.level.ravel(), minlength=len(slices) + 1)[1:]
+    ink_mass = np.bincount(ink.components.labels.ravel(), ink.level.ravel())[1:]
     rows, columns = ink.mask.shape
     inner: list[Component] = []
     at_border: list[Component] = []
-    for i, (y, x) in enumerate(slices):
-        box = (y.start, x.start, y.stop, x.stop)
-        tall, wide = (y.stop - y.start) / rows, (x.stop - x.start) / columns
-        touches = min(box[0], box[1]) <= 0 or box[2] >= rows or box[3] >= columns
+    for i, (top, left, bottom, right) in enumerate(ink.components.boxes.tolist()):
+        tall, wide = (bottom - top) / rows, (right - left) / columns
+        touches = min(top, left) <= 0 or bottom >= rows or right >= columns
         frame = touches and (tall > 0.9 or wide > 0.8)
-        underline = wide > 0.5 and y.stop - y.start < 4 * ink.width
+        underline = wide > 0.5 and bottom - top < 4 * ink.width
         if ink_mass[i] >= 0.6 * ink.width**2 and not frame and not underline:
-            (at_border if touches else inner).append(Component((i + 1,), box, float(ink_mass[i])))
-    inner = _without_edges(inner, inner + at_border, labelled)
+            component = Component((i + 1,), (top, left, bottom, right), float(ink_mass[i]))
+            (at_border if touches else inner).append(component)
+    inner = _without_edges(inner, inner + at_border, ink)
     inner_mass, border_mass = sum(c.ink_mass for c in inner), sum(c.ink_mass for c in at_border)
     return inner if inner_mass >= border_mass else inner + at_border
 
 
-def _without_edges(components: list[Component], known: list[Component], labelled: LabelledInk) -> list[Component]:
+def _without_edges(components: list[Component], known: list[Component], ink: Ink) -> list[Component]:
     """Return the components that are not thin and faint relative to the pen, as the edge of a page on a table is."""
     if not components:
         return []
     main = max(known, key=lambda c: c.ink_mass)
-    min_level = MIN_STRENGTH * main.ink_mass / _area(main, labelled.labels)
+    min_level = MIN_STRENGTH * main.ink_mass / _area(main, ink.components.labels)
 
     def is_pen(component: Component) -> bool:
-        area = _area(component, labelled.labels)
-        min_area = MIN_THICKNESS * labelled.ink.width * max(component.height, component.width)
+        area = _area(component, ink.components.labels)
+        min_area = MIN_THICKNESS * ink.width * max(component.height, component.width)
         return component.ink_mass / area >= min_level and area >= min_area
 
     return [c for c in components if is_pen(c)]
@@ -219,11 +208,11 @@ def _middle(component: Component) -> int:
     return component.box[1] + component.box[3]
 
 
-def join(labelled: LabelledInk, line: list[Component], height: float, score: ScoreFunction) -> list[Component]:
+def join(ink: Ink, line: list[Component], height: float, score: ScoreFunction) -> list[Component]:
     """Return the components of a line from left to right, with those of one digit joined."""
     components = list(line)
     while pair := next(
-        (pair for pair in _near_pairs(components, height) if _is_one_digit(labelled, *pair, height, score)), None
+        (pair for pair in _near_pairs(components, height) if _is_one_digit(ink, *pair, height, score)), None
     ):
         components = [c for c in components if c not in pair] + [pair[0].joined(pair[1])]
     return sorted(components, key=_middle)
@@ -248,13 +237,13 @@ def _gap(a: Component, b: Component, axis: int) -> int:
     return max(a.box[axis], b.box[axis]) - min(a.box[axis + 2], b.box[axis + 2])
 
 
-def _is_one_digit(labelled: LabelledInk, a: Component, b: Component, height: float, score: ScoreFunction) -> bool:
+def _is_one_digit(ink: Ink, a: Component, b: Component, height: float, score: ScoreFunction) -> bool:
     """Return whether two components near each other are one digit."""
     overlap = -_gap(a, b, 1) / min(a.width, b.width)
     stacked = -_gap(a, b, 0) < 0.3 * min(a.height, b.height)
     if stacked and overlap >= 0.5:
         return True
-    images = [to_symbol(labelled.level(c)) for c in (a.joined(b), a, b)]
+    images = [to_symbol(_level(ink, c)) for c in (a.joined(b), a, b)]
     both, first, second = log_scores(score, images).max(1)
     if min(a.height, b.height) < 0.5 * height:
         # A small component is not a digit by itself, so only the larger one competes with both.
@@ -268,20 +257,18 @@ def _is_digit_sized(component: Component, height: float) -> bool:
     return 0.45 * height <= component.height <= 2.2 * height and component.width <= 12 * height
 
 
-def _symbols(
-    labelled: LabelledInk, component: Component, height: float, line: int, score: ScoreFunction
-) -> list[Symbol]:
+def _symbols(ink: Ink, component: Component, height: float, line: int, score: ScoreFunction) -> list[Symbol]:
     """Return the digits in a component, of which most have one."""
-    level = labelled.level(component)
-    top, left = labelled.origin(component)
+    level = _level(ink, component)
+    top, left = _origin(ink, component)
     tall = max(0.9 * height, min(component.height, 1.3 * height))
     # Narrow components are single digits; wider ones are if the score is high.
     wide = component.width > 0.75 * tall
     doubtful = component.width > MAX_SINGLE_WIDTH * tall
     parts = [level]
     if wide or (doubtful and log_scores(score, [to_symbol(level)])[0].max() <= CERTAIN):
-        parts = cut_digits(level, min(height, component.height), labelled.ink.width, score) or [level]
-    scale = labelled.ink.scale
+        parts = cut_digits(level, min(height, component.height), ink.width, score) or [level]
+    scale = ink.scale
     return [Symbol(line, _box(part > 0.25, top, left, scale), to_symbol(part)) for part in parts]
 
 
