@@ -3,8 +3,10 @@
 
 /** Limits of a picture file. Longer sides of a picture are reduced to `side` pixels. */
 const LIMITS = { bytes: 50e6, pixels: 100e6, side: 1280 };
-/** Pixels per unit of the sheet at which drawings are read. Their pen is then 10 pixels wide. */
-const RESOLUTION = 0.5;
+/** Pixels per unit of the sheet at which drawings are read. Their pen is then 8 pixels wide. */
+const RESOLUTION = 0.4;
+/** Milliseconds between answers while a stroke is drawn, so that the worker is usually idle when the stroke ends. */
+const PAUSE = 50;
 
 const model = /** @type {Model} */ (JSON.parse(element("model").textContent ?? ""));
 const { classes, image_shape: imageShape, preprocessing } = model.description;
@@ -17,6 +19,7 @@ let readings = [];
 let selected = 0;
 /** Whether an answer is being computed, and whether the drawing has changed since it began. */
 let [busy, outdated] = [false, false];
+let lastStart = 0;
 
 /**
  * Start the worker. Without workers, the same code runs in the page.
@@ -62,7 +65,7 @@ function sheetChanged() {
   element("clear").ariaDisabled = element("save").ariaDisabled = String(sheet.empty);
   element("answer").ariaBusy = "true";
   showNotice("");
-  update();
+  if (!sheet.stroke || performance.now() - lastStart > PAUSE) update();
 }
 
 /** Show the answer to the newest drawing. Drawings that are replaced while another is read are not read. */
@@ -72,6 +75,7 @@ async function update() {
   busy = true;
   while (outdated) {
     outdated = false;
+    lastStart = performance.now();
     try {
       const verdict = await read();
       selected = Math.max(readings.length - 1, 0);
