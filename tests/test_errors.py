@@ -48,7 +48,7 @@ def test_a_missing_package_is_named_with_its_pip_line() -> None:
     with pytest.raises(errors.MissingExtraError) as caught:
         errors.require_extra("train", "json", "no_such_package.part")
     assert caught.value.message == "This needs the package no_such_package, which is not installed."
-    assert caught.value.remedy == 'Install them with `pip install "penstroke[train]"`.'
+    assert caught.value.remedy == 'Install the extra with `pip install "penstroke[train]"`.'
     assert caught.value.extra == "train"
 
 
@@ -73,7 +73,7 @@ def test_a_package_that_cannot_be_imported_is_named_with_the_reason(
 def test_a_missing_extra_names_the_packages_to_install() -> None:
     error = errors.MissingExtraError("serve")
     assert str(error) == (
-        'This needs packages that are not installed. Install them with `pip install "penstroke[serve]"`.'
+        'This needs packages that are not installed. Install the extra with `pip install "penstroke[serve]"`.'
     )
 
 

@@ -118,5 +118,14 @@ def test_commands_run(python: Path, tmp_path: Path) -> None:
     assert "cats" in call(python, "-m", "penstroke", "data", "info", str(tmp_path))
 
 
+def test_the_extra_is_named_in_python_too(python: Path) -> None:
+    script = (
+        "from penstroke.errors import MissingExtraError as E\ntry:\n from penstroke import fit\nexcept E as e: print(e)"
+    )
+    assert call(python, "-c", script).strip() == (
+        'This needs the package torch, which is not installed. Install the extra with `pip install "penstroke[train]"`.'
+    )
+
+
 def test_public_names_of_callbacks_are_imported(python: Path) -> None:
     assert call(python, "-c", "import penstroke; print(penstroke.Callback, penstroke.StopTraining)").count("class") == 2

@@ -3,9 +3,11 @@
 The public names are imported when they are first used: ``import penstroke`` imports neither torch nor NumPy.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lazy_loader
+
+from penstroke.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from penstroke import recipes
@@ -33,7 +35,7 @@ __all__ = [
     "recipes",
 ]
 
-__getattr__, __dir__, _ = lazy_loader.attach(
+_load, __dir__, _ = lazy_loader.attach(
     __name__,
     submodules=["recipes"],
     submod_attrs={
@@ -45,3 +47,17 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "training": ["Callback", "StopTraining", "fit"],
     },
 )
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name, which is imported when it is first used.
+
+    Raises:
+        MissingExtraError: it needs PyTorch, which is not installed.
+    """
+    try:
+        return _load(name)
+    except ModuleNotFoundError as error:
+        if error.name == "torch":
+            raise MissingExtraError("train", "This needs the package torch, which is not installed.") from error
+        raise

@@ -57,7 +57,7 @@ class MissingExtraError(PenstrokeError):
     exit_code = 2
 
     def __init__(self, extra: str, problem: str = "This needs packages that are not installed.") -> None:
-        super().__init__(problem, f'Install them with `pip install "penstroke[{extra}]"`.')
+        super().__init__(problem, f'Install the extra with `pip install "penstroke[{extra}]"`.')
         self.extra = extra
 
 

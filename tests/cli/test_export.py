@@ -29,7 +29,7 @@ def test_the_latest_run_is_exported_into_its_folder(penstroke: Penstroke, run: P
     path = run / "exports/model.onnx"
     assert done.code == 0, done.err
     assert "note: model runs/book, the latest run" in done.err
-    assert f"onnx: {path}, {path.stat().st_size:,} bytes; 1,000 test images: 0 different labels" in done.out
+    assert f"onnx: {path} is written, {path.stat().st_size:,} bytes; 1,000 test images: 0 different labels" in done.out
     assert done.out.count("\n") == 1
     assert Classifier.load(path).description == Classifier.load(run).description
     predicted = penstroke("test", path, "--json")
@@ -110,7 +110,7 @@ def test_sources_and_places_that_cannot_be_used(penstroke: Penstroke, run: Path)
     Path("file").write_bytes(b"content")
     for words, message in (
         (["runs/missing"], "runs/missing does not exist"),
-        ([run, "--out", "file/model.pt2"], "Cannot write file: File exists"),
+        ([run, "--out", "file/model.pt2"], "Cannot write file: Not a directory"),
     ):
         done = penstroke("export", *words, "--to", "torch")
         assert done.code == 4, done.err

@@ -154,7 +154,7 @@ def test_an_existing_export_is_replaced(colour: Classifier, colour_data: Dataset
     for _ in range(2):
         export_model(colour, Target("npz"), path, colour_data)
         assert folder_of(path.parent) == ["model.npz"]
-        path.write_bytes(b"old")
+        path.write_bytes(path.read_bytes() + b"old")
     page = tmp_path / "web"
     for _ in range(2):
         export_model(colour, Target("web"), page, colour_data)
@@ -192,11 +192,12 @@ def test_a_small_difference_of_a_format_that_keeps_the_weights_is_an_error(
     target: Target, colour: Classifier, colour_data: Dataset, change_exports: Any, tmp_path: Path
 ) -> None:
     path = tmp_path / target.file_name
-    path.write_bytes(b"earlier")
+    earlier = b"earlier " + formats._MARKS[target.format]
+    path.write_bytes(earlier)
     change_exports(0.003, 0, 0, 0)
     with pytest.raises(CheckFailed, match="and in 0 labels"):
         export_model(colour, target, path, colour_data)
-    assert path.read_bytes() == b"earlier"
+    assert path.read_bytes() == earlier
     assert folder_of(tmp_path) == [path.name]
 
 
@@ -269,6 +270,8 @@ def test_unsupported_operators_are_named(colour_data: Dataset, residual: Classif
     ("target", "place", "error", "message"),
     [
         (Target("npz"), ".", UsageError, "is a folder"),
+        (Target("npz"), "file", UsageError, "file exists and is not a file that was exported as npz"),
+        (Target("web", single_file=True), "file", UsageError, "is not a file that was exported as web"),
         (Target("npz"), "file/model.npz", StorageError, "Cannot write"),
         (Target("web"), "file", UsageError, "is a file"),
         (Target("web"), ".", UsageError, "has other files than a web page: file"),

@@ -296,10 +296,16 @@ def test_a_picture_is_chosen_dropped_or_pasted(page: Page, ink: int, paper: int)
         expect(page.locator("#label")).to_have_text("4")
 
 
+def test_a_tap_draws_a_dot(page: Page) -> None:
+    page.locator("#sheet").click()
+    ink = page.evaluate("() => sheet.pixels(640, 480).data.reduce((sum, value) => sum + (value < 128), 0)")
+    assert 3 * 250 < ink < 3 * 400  # a disk of 20 pixels, in three channels
+
+
 def test_an_empty_sheet_and_an_empty_picture_have_no_answer(page: Page) -> None:
     assert page.locator("#verdict").inner_text() == "Draw something, and the answer appears here."
     page.set_input_files("#file", png("blank.png", Image.new("L", (300, 200), 240)))
-    expect(page.locator("#verdict")).to_have_text("No symbol was found: it has one uniform colour.")
+    expect(page.locator("#verdict")).to_have_text("No symbol was found in the picture: it has one uniform colour.")
     assert answer(page) == ""
     assert page.locator("#bars li").all_inner_texts()[0] == "0"
 

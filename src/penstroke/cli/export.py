@@ -92,7 +92,7 @@ def _text(exported: "Exported") -> str:
     target, parity = exported.target, exported.parity
     name = target.format if target.precision == "float32" else f"{target.format} {target.precision}"
     text = (
-        f"{name}: {exported.path}, {exported.bytes:,} bytes; {parity.images:,} test images: "
+        f"{name}: {exported.path} is written, {exported.bytes:,} bytes; {parity.images:,} test images: "
         f"{parity.different_labels} different labels, probabilities within {parity.largest_difference:.1g}"
     )
     if parity.different_labels:

@@ -130,6 +130,6 @@ def is_run_argument(path: Path) -> bool:
     """Return whether a command-line argument is a run, a model file or ``ready`` rather than a picture."""
     from penstroke import runs
 
-    # `ready` is a word without an extension, too.
+    # `ready` is a word without an extension, too. Other exported files are reported as such, not as broken pictures.
     word = not path.exists() and not path.suffix and ":" not in str(path)
-    return path.suffix in runs.MODEL_SUFFIXES or runs.is_run(path) or word
+    return path.suffix in (*runs.MODEL_SUFFIXES, ".npz", ".pt2") or runs.is_run(path) or word

@@ -19,7 +19,7 @@ from penstroke.export.program import program_of
 from penstroke.export.runtimes import Runtime, open_drawing_onnx, open_npz, open_onnx, open_torch, open_web
 from penstroke.export.speed import Gain, measure_gain
 from penstroke.export.target import Target
-from penstroke.export.torch_program import torch_bytes
+from penstroke.export.torch_program import DESCRIPTION, torch_bytes
 from penstroke.inference.backends.onnx import OnnxBackend
 from penstroke.inference.backends.torch import TorchBackend
 from penstroke.inference.classifier import Classifier
@@ -27,7 +27,7 @@ from penstroke.inference.source import is_bundled
 from penstroke.models import bundled
 from penstroke.models.description import Description
 from penstroke.models.modules import load_module
-from penstroke.models.onnx_files import seal
+from penstroke.models.onnx_files import HASH_KEY, seal
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -87,7 +87,7 @@ class _Made:
 
 
 def export_model(classifier: Classifier, target: Target, path: str | Path, data: Dataset) -> Exported:
-    """Export a model, compare the files with the model, and write them. Existing files are replaced.
+    """Export a model, compare the files with the model, and write them. An earlier export is replaced.
 
     Args:
         classifier: the model.
@@ -99,14 +99,18 @@ def export_model(classifier: Classifier, target: Target, path: str | Path, data:
         CheckFailed: the exported files differ from the model; nothing is written.
         ModelError: the model cannot be exported in this format.
         DataError: the images of ``data`` do not have the model's shape.
-        UsageError: ``path`` is a folder, or a folder that has other files than a web page.
+        UsageError: ``path`` exists and is not an export of this format.
         StorageError: ``path`` cannot be written.
     """
     path = Path(path)
     source = _Source(_module(classifier), classifier.description, Path(classifier.source).name, data)
-    made = _MAKERS[target.format](source, target)
     is_folder = target.format == "web" and not target.single_file
-    _check_path(path, made.files if is_folder else None)
+    if not is_folder:
+        _check_file(path, target)
+    storage.check_writable(path.parent)  # before work of half a minute
+    made = _MAKERS[target.format](source, target)
+    if is_folder:
+        _check_folder(path, made.files)
     model = Classifier.from_module(source.module, source.description)
     parity = check_parity(made.runtime, model.log_probs, data.test, made.bound)
     storage.make_folder(path.parent)
@@ -183,15 +187,29 @@ def _web(source: _Source, target: Target) -> _Made:
 
 
 _MAKERS: dict[str, Callable[[_Source, Target], _Made]] = {"onnx": _onnx, "torch": _torch, "npz": _npz, "web": _web}
+_MARKS = {
+    "onnx": HASH_KEY.encode(),
+    "torch": DESCRIPTION.encode(),
+    "npz": b"description.npy",
+    "web": b"<title>Penstroke",
+}
+"""Bytes that every exported file of a format has."""
 
 
-def _check_path(path: Path, folder: Mapping[str, bytes] | None) -> None:
-    """Check that nothing but an earlier export is replaced: a file, or a folder without other files than ``folder``."""
-    if folder is None:
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder.", "Name the file that is written.")
-    elif path.is_dir():
-        others = sorted(entry.name for entry in path.iterdir() if entry.name not in folder or entry.is_dir())
+def _check_file(path: Path, target: Target) -> None:
+    """Check that nothing but an earlier export of the same format is replaced."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder.", "Name the file that is written.")
+    if path.exists() and _MARKS[target.format] not in path.read_bytes():
+        raise UsageError(
+            f"{path} exists and is not a file that was exported as {target.format}.", "Remove it, or name a new file."
+        )
+
+
+def _check_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Check that nothing but an earlier page is replaced: a folder without other files than ``files``."""
+    if path.is_dir():
+        others = sorted(entry.name for entry in path.iterdir() if entry.name not in files or entry.is_dir())
         if others or not path.name:
             raise UsageError(
                 f"The folder {path} has other files than a web page: {', '.join(others[:3])}.", "Name a new folder."

@@ -44,7 +44,7 @@ def read_onnx(path: Path) -> tuple[Description, bytes]:
             raise ValueError(f"it has more than {MAX_BYTES} bytes")
         return _read_description(content), content
     except FileNotFoundError as error:
-        raise ModelError(f"The model file {path} does not exist.", REMEDY) from error
+        raise ModelError(f"The model file {path} does not exist.", "Check the path.") from error
     except PenstrokeError as error:
         remedy = error.remedy if isinstance(error, ModelError) else REMEDY
         raise ModelError(f"The model file {path} cannot be used. {error.message}", remedy) from error

@@ -7,6 +7,7 @@ contains the functions that read.
 from penstroke.storage.files import (
     PARTIAL,
     REMOVED,
+    check_writable,
     clear_leftovers,
     explained,
     make_folder,
@@ -20,11 +21,13 @@ from penstroke.storage.files import (
     write_json,
 )
 from penstroke.storage.json_lines import JsonLines
+from penstroke.storage.tables import write_csv
 
 __all__ = [
     "PARTIAL",
     "REMOVED",
     "JsonLines",
+    "check_writable",
     "clear_leftovers",
     "explained",
     "make_folder",
@@ -34,6 +37,7 @@ __all__ = [
     "replacing",
     "set_aside",
     "write_bytes",
+    "write_csv",
     "write_folder",
     "write_json",
 ]

@@ -50,6 +50,20 @@ def explained(path: Path, error: type[PenstrokeError] = StorageError) -> Iterato
         raise error(f"Cannot write {path}: {reason}.", remedy) from cause
 
 
+def check_writable(folder: Path) -> None:
+    """Check that files can be written to ``folder``, or that it can be created.
+
+    Raises:
+        StorageError: the folder, or the nearest one above it that exists, is not writable.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    with explained(folder):
+        if not existing.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def make_folder(folder: Path) -> Path:
     """Create ``folder`` and its missing parents, flush them to the disk, and return ``folder``.
 

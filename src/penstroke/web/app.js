@@ -109,7 +109,7 @@ async function read() {
     Object.assign(box, { x: area.x + box.x / scale, y: area.y + box.y / scale });
     Object.assign(box, { width: box.width / scale, height: box.height / scale });
   }
-  return readings.length ? verdictOf(readings, noun) : `No symbol was found: ${reply.reason}.`;
+  return readings.length ? verdictOf(readings, noun) : `No symbol was found in the picture: ${reply.reason}.`;
 }
 
 /** @param {number} scale pixels per unit of the sheet */
@@ -151,7 +151,9 @@ const selectedImage = () => readings[selected]?.image ?? new Uint8Array(imageSha
 
 async function showLayers() {
   const image = selectedImage();
+  element("maps").hidden = !readings.length;
   showImage(image, imageShape);
+  if (!readings.length) return;
   showMaps((await ask({ kind: "classify", image, trace: true })).trace);
 }
 

@@ -185,7 +185,9 @@ function drawStroke(pen, points) {
     const [x, y] = points[i];
     pen.quadraticCurveTo(x, y, (x + points[i + 1][0]) / 2, (y + points[i + 1][1]) / 2);
   }
-  pen.lineTo(...points[points.length - 1]); // a stroke of one point becomes a dot
+  const [x, y] = points[points.length - 1];
+  pen.lineTo(x, y);
+  if (points.length === 1) pen.lineTo(x + 0.1, y); // a line without length is not drawn, not even as a dot
   pen.stroke();
 }
 

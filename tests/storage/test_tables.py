@@ -1,0 +1,40 @@
+"""CSV files, and the check that a folder can be written."""
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+
+from penstroke import storage
+from penstroke.errors import StorageError
+
+
+def test_rows_are_read_back_by_the_csv_module(tmp_path: Path) -> None:
+    rows = [{"label": 'a "b", c\nd', "value": 1.5}, {"label": "ä", "other": None}]
+    path = storage.write_csv(tmp_path / "rows.csv", rows)
+    with path.open(newline="", encoding="utf-8") as file:
+        read = list(csv.DictReader(file))
+    assert read == [
+        {"label": 'a "b", c\nd', "value": "1.5", "other": ""},
+        {"label": "ä", "value": "", "other": ""},
+    ]
+    storage.write_csv(path, [])
+    assert path.read_text() == "\n"
+
+
+def test_a_writable_folder_may_be_missing(tmp_path: Path) -> None:
+    storage.check_writable(tmp_path / "a/b")
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="Not a directory"):
+        storage.check_writable(tmp_path / "file/b")
+
+
+def test_a_folder_without_permission_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    with pytest.raises(StorageError, match="Permission denied"):
+        storage.check_writable(tmp_path / "a/b")
