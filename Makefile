@@ -60,7 +60,7 @@ campaign: $(READY)
 	$(BIN)/python -m pytest -m campaign
 
 audit: $(READY)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[audit]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[supply-chain]'
 	PYTHONPATH=tests $(BIN)/python -m campaigns.supply_chain
 
 pictures: $(READY)

@@ -7,6 +7,7 @@ results.
 from pathlib import Path
 from typing import Any
 
+from benchmarks.claims_table import BASELINES, audit, claim, claims_conditions, gradient_noise, learning_rates
 from benchmarks.conditions import load_result
 from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
@@ -16,7 +17,9 @@ from benchmarks.ready_table import ready, ready_files
 ROOT = Path(__file__).parent.parent
 PAGES = (
     "README.md",
+    "docs/audit.md",
     "docs/chapter.md",
+    "docs/claims.md",
     "docs/export.md",
     "docs/fast.md",
     "docs/pictures.md",
@@ -178,7 +181,11 @@ TABLES = {
     "ready_files": ready_files,
     "reliability": reliability,
     "speed": speed,
-}
+    "audit": audit,
+    "claims_conditions": claims_conditions,
+    "gradient_noise": gradient_noise,
+    "learning_rates": learning_rates,
+} | {f"claim_{name}": claim(name) for name in BASELINES}
 
 
 def filled(page: str) -> str:

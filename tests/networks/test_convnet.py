@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstroke.errors import UsageError
-from penstroke.networks import ConvNet
+from penstroke.networks import ConvNet, network_from_json
 
 
 def test_it_has_the_size_and_the_names_of_the_chapter() -> None:
@@ -129,3 +129,32 @@ def test_images_that_are_too_small_are_rejected_with_the_reason(
 ) -> None:
     with pytest.raises(UsageError, match=reason):
         spec.build(image_shape)
+
+
+@pytest.mark.parametrize(("pool", "parameters"), [("max", 300_426), ("stride", 300_426), ("none", 1_185_162)])
+def test_the_pool_can_be_replaced(pool: str, parameters: int, images: Tensor) -> None:
+    network = ConvNet(pool=pool).build().eval()  # type: ignore[arg-type]
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    assert network(images).shape == (64, 10)
+
+
+def test_a_stride_takes_every_second_value_of_the_convolution(images: Tensor) -> None:
+    plain, strided = ConvNet(pool="none").build(), ConvNet(pool="stride").build()
+    state = {name: value for name, value in plain.state_dict().items() if not name.startswith("fc1")}
+    strided.load_state_dict(state, strict=False)
+    x = plain.get_submodule("relu1")(plain.get_submodule("cn1")(plain.get_submodule("normalise")(images)))
+    torch.testing.assert_close(strided.get_submodule("cn2")(x), plain.get_submodule("cn2")(x)[:, :, ::2, ::2])
+
+
+def test_files_without_a_pool_have_the_max_pool() -> None:
+    values = ConvNet(channels=(4, 8)).to_json()
+    del values["pool"]
+    assert network_from_json(values) == ConvNet(channels=(4, 8), pool="max")
+    with pytest.raises(UsageError, match="pool is 'mean' but must be one of max, stride, none"):
+        ConvNet(pool="mean")  # type: ignore[arg-type]
+
+
+def test_without_a_pool_one_pixel_is_enough() -> None:
+    assert ConvNet(pool="none").build((1, 5, 5))(torch.zeros(1, 1, 5, 5)).shape == (1, 10)
+    with pytest.raises(UsageError, match="max-pool gets 1x1"):
+        ConvNet().build((1, 5, 5))

@@ -9,6 +9,7 @@ from penstroke import recipes
 from penstroke.errors import UsageError
 from penstroke.networks import PatchNet
 from penstroke.recipes import Adam, Recipe
+from penstroke.recipes.toml import toml_text
 
 
 def written(folder: Path, text: str) -> Path:
@@ -82,3 +83,16 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         Recipe.from_toml(tmp_path / "bytes.toml")
     with pytest.raises(UsageError, match="is not a TOML file"):
         Recipe.from_toml(written(tmp_path, "a = " + "[" * 100_000))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        *(recipes.get(name) for name in recipes.RECIPES),
+        recipes.book(mean=None, std=None, optimizer="sgd", lr=1e-7),
+        recipes.book(mean=None),
+    ],
+)
+def test_a_written_recipe_is_read_back(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(toml_text(recipe))
+    assert Recipe.from_toml(tmp_path / "recipe.toml") == recipe

@@ -11,7 +11,7 @@ from penstroke.errors import StorageError
 
 
 def test_rows_are_read_back_by_the_csv_module(tmp_path: Path) -> None:
-    rows = [{"label": 'a "b", c\nd', "value": 1.5}, {"label": "ä", "other": None}]
+    rows: list[dict[str, object]] = [{"label": 'a "b", c\nd', "value": 1.5}, {"label": "ä", "other": None}]
     path = storage.write_csv(tmp_path / "rows.csv", rows)
     with path.open(newline="", encoding="utf-8") as file:
         read = list(csv.DictReader(file))

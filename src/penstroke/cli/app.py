@@ -67,14 +67,67 @@ Examples:
   penstroke train fast --data mnist          99 % on MNIST in one epoch
   penstroke train --optimizer adam --lr 0.001
   penstroke train --config recipe.toml --seed 1
+  penstroke train --seeds 10                 ten seeds: mean, interval, strip plot
   penstroke train --resume                   continue the latest unfinished run""",
+    ),
+    Command(
+        "sweep",
+        "sweep:sweep",
+        "Train all combinations of fields of a recipe, and compare them in a table.",
+        "[RECIPE] --vary FIELD=A,B [--vary ...] [OPTIONS]",
+        """\
+Every field of a recipe can be varied, and every field is an option, too. A value
+with several numbers is written 16x32. Fields that change together are separated
+by colons. The same command continues an interrupted sweep.
+
+Examples:
+  penstroke sweep --vary channels=8x16,16x32,32x64 --seeds 5
+  penstroke sweep fast --vary lr=0.05,0.15 --vary hidden=64,96 --validation 0.1
+  penstroke sweep --vary optimizer:lr=adam:0.001,sgd:0.05 --images 6000
+  penstroke sweep --find-lr --optimizer sgd    suggest a learning rate""",
+    ),
+    Command(
+        "tune",
+        "tune:tune",
+        "Search the best values of fields of a recipe, on a validation split.",
+        "[RECIPE] --range FIELD=LOW..HIGH [--range ...] [OPTIONS]",
+        """\
+Optuna chooses the values. Every field is an option, too; --validation is 0.1
+unless the recipe has a validation split, and test images are not used. The same
+command continues an interrupted search.
+
+Examples:
+  penstroke tune --range lr=0.01..1 --trials 20
+  penstroke tune fast --range optimizer=adam,muon --range lr=0.001..0.3
+  penstroke train --config tunes/book-lr/best.toml""",
     ),
     Command(
         "test",
         "test:run_test",
-        "Measure loss and accuracy on a test set, in total and per class.",
+        "Measure loss, accuracy, calibration and mistakes on a test set.",
         "[RUN] [OPTIONS]",
-        "The log-probabilities of all images are stored in RUN/evaluations.",
+        """\
+The log-probabilities of all images are stored in RUN/evaluations, and plots are
+drawn in RUN/pictures.
+
+Examples:
+  penstroke test runs/robust --csv rows.csv
+  penstroke test --corruptions --without-disputed
+  penstroke test --require-accuracy 0.985    exit code 5 if the accuracy is lower""",
+    ),
+    Command(
+        "compare",
+        "compare:compare",
+        "Test which of several models or recipes is more accurate.",
+        "RUN RUN... [OPTIONS]",
+        """\
+Two runs are compared by the exact McNemar test on the same test images. Runs
+whose recipes differ only in the seed form a group; groups are compared seed by
+seed, by a sign-flip test and a bootstrap interval.
+
+Examples:
+  penstroke compare runs/book runs/fast
+  penstroke compare runs/fast-* runs/adam-*  two recipes, several seeds each""",
     ),
     Command(
         "show",
@@ -92,6 +145,34 @@ Examples:
   penstroke show runs/fast --wrong --count 25
   penstroke show runs/robust photo.jpg
   penstroke show runs/fast --curves          loss and accuracy of the training""",
+    ),
+    Command(
+        "report",
+        "report:report",
+        "Write an HTML report: verdict, mistakes, calibration, the inside of the network.",
+        "[RUN] [OPTIONS]",
+        """\
+The report is one file that loads nothing from the network. It starts with the
+verdict: what the model is, how good, on which data, and how certain that is.
+Attributions need the extra explain.
+
+Examples:
+  penstroke report                           the latest run, into RUN/report.html
+  penstroke report runs/robust --out robust.html --index 8""",
+    ),
+    Command(
+        "explain",
+        "explain:explain",
+        "Draw which pixels of a picture speak for a class, and which against it.",
+        "[RUN] PICTURE [OPTIONS]",
+        """\
+Orange pixels raise the log-odds of the class, blue ones lower them. The methods
+are those of Captum.
+
+Examples:
+  penstroke explain photo.jpg
+  penstroke explain runs/book 4.png --class 9
+  penstroke explain 4.png --method occlusion --out why.png""",
     ),
     Command(
         "predict",

@@ -1,4 +1,4 @@
-"""``penstroke data list|fetch|info|import``: datasets. Runs without torch."""
+"""``penstroke data list|fetch|info|import|audit``: datasets. All but ``audit`` run without torch."""
 
 from pathlib import Path
 from typing import Annotated
@@ -101,6 +101,18 @@ def import_files(
     from penstroke.data import fetch as downloads
 
     return _paths(downloads.import_files(card(name), folder), "nothing to import: the dataset is bundled")
+
+
+app.command(
+    "penstroke.cli.audit:audit",
+    name="audit",
+    usage="penstroke data audit [DATA] [OPTIONS]",
+    help="""\
+List probable label errors, duplicates, and blank and broken images.
+
+Each image gets the probabilities of networks that were not trained on it. The
+images with the least probable labels are listed first.""",
+)
 
 
 def _paths(paths: dict[str, Path], none: str) -> Result:

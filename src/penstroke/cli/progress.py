@@ -1,6 +1,8 @@
 """Progress bars and lines on stderr. Imports rich only where a bar is drawn."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from penstroke.cli.output import emit
@@ -23,6 +25,21 @@ def progress_bar(last_column: str) -> "rich.progress.Progress":
         rich.progress.TextColumn(last_column),
         console=Console(stderr=True),
     )
+
+
+@contextmanager
+def counter(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Return a function that prints the number of finished pieces of work and their total: a bar, otherwise lines.
+
+    Args:
+        what: what is counted, for example ``networks trained``.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done, total: emit(f"{done} of {total} {what}", sys.stderr)
+        return
+    with progress_bar("") as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 class Downloads:

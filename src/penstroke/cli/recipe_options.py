@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from cyclopts import Group, Parameter, Token
@@ -34,6 +35,17 @@ def with_recipe_options(function: Function) -> Function:
     return function
 
 
+def chosen_recipe(name: str | None, config: Path | None, fields: dict[str, Any]) -> recipes.Recipe:
+    """Return the recipe of a TOML file or of a name, by default `book`, changed by the options.
+
+    Raises:
+        UsageError: the file, the name or a field is invalid.
+    """
+    base = recipes.get(name) if name else None
+    recipe = recipes.Recipe.from_toml(config, base) if config else base or recipes.get("book")
+    return recipe.replace(**fields)
+
+
 def _annotations() -> dict[str, Any]:
     """Return the annotation of the option for each flat field of a recipe."""
     groups: dict[str, Group] = {}
@@ -41,7 +53,7 @@ def _annotations() -> dict[str, Any]:
     for option in recipes.options():
         title = _part(option.name).capitalize()
         group = groups.setdefault(title, Group(title, sort_key=_FIRST + len(groups)))
-        kinds = f"{option.help.rstrip('.')}: {', '.join(option.choices)}." if option.choices else option.help
+        kinds = f"{option.help.rstrip('.')}: {', '.join(option.choices)}." if option.name in CHOICES else option.help
         parameter = Parameter(
             group=group,
             help=kinds,

@@ -1,17 +1,19 @@
 """``penstroke train [RECIPE]``: train a recipe, or continue a run, and store everything in a run folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from penstroke import recipes
 from penstroke.cli.options import DATA_HELP, Device, Json, Threads
 from penstroke.cli.output import Result, escape_control, warn
-from penstroke.cli.recipe_options import with_recipe_options
+from penstroke.cli.recipe_options import chosen_recipe, with_recipe_options
 from penstroke.cli.resuming import Conditions, check_unchanged, conditions_of
+from penstroke.cli.seeds import TrainJobs, TrainSeeds, train_seeds
 from penstroke.cli.shared import RunFolder, warn_if_renamed, warn_if_too_many_threads
-from penstroke.errors import require_extra
+from penstroke.errors import UsageError, require_extra
 from penstroke.training.interval import CheckpointInterval
 
 if TYPE_CHECKING:
@@ -60,6 +62,17 @@ Resume = Annotated[
         show_default=False,
     ),
 ]
+Track = Annotated[
+    list[Literal["tensorboard", "mlflow"]] | None,
+    Parameter(
+        name="--track",
+        help="tensorboard: write to RUN/tensorboard; mlflow: send to the server at MLFLOW_TRACKING_URI.",
+        metavar="NAME",
+        negative_iterable="",
+        show_choices=False,
+        show_default=False,
+    ),
+]
 CheckpointEvery = Annotated[
     str | None,
     Parameter(
@@ -84,10 +97,22 @@ def train(
     device: TrainingDevice = None,
     threads: Threads = None,
     tune: Tune = None,
+    track: Track = None,
+    seeds: TrainSeeds = None,
+    jobs: TrainJobs = None,
     json: Json = False,
     **fields: Any,
 ) -> Result:
     """Train a recipe in a new run, or continue a run, and return the measurements of its epochs."""
+    if seeds is not None:
+        other: dict[str, Any] = {"--resume": resume, "--checkpoint-every": checkpoint_every, "--no-tune": tune is False}
+        other["--track"] = track
+        base = _recipe(recipe, config, fields, None)
+        return train_seeds(
+            base, seeds, data=data, out=out, jobs=jobs, threads=threads, device=device, inapplicable=other
+        )
+    if jobs is not None:
+        raise UsageError("--jobs applies only to several trainings.", "Add --seeds, for example --seeds 5.")
     interval = CheckpointInterval.parse(checkpoint_every) if checkpoint_every else None
     run = _run_to_resume(resume)
     chosen = _recipe(recipe, config, fields, run)
@@ -98,7 +123,7 @@ def train(
         check_unchanged(run, chosen, recipe, data, out)
         if run.finished:
             return _nothing_to_resume(run)
-    return _train(run, chosen, conditions, interval, out, as_json=json)
+    return _train(run, chosen, conditions, interval, out, track or (), as_json=json)
 
 
 def _run_to_resume(resume: Path | bool) -> "Run | None":
@@ -112,13 +137,7 @@ def _run_to_resume(resume: Path | bool) -> "Run | None":
 
 def _recipe(name: str | None, config: Path | None, flat: dict[str, Any], run: "Run | None") -> "Recipe":
     """Return the recipe of the run, of the TOML file, or of the given name, changed by the options."""
-    if config is not None:
-        recipe = recipes.Recipe.from_toml(config, recipes.get(name) if name else None)
-    elif run is not None:
-        recipe = run.recipe()
-    else:
-        recipe = recipes.get(name or "book")
-    return recipe.replace(**flat)
+    return run.recipe().replace(**flat) if run and not config else chosen_recipe(name, config, flat)
 
 
 def _train(
@@ -127,6 +146,7 @@ def _train(
     conditions: Conditions,
     interval: CheckpointInterval | None,
     out: Path | None,
+    track: Sequence[str],
     *,
     as_json: bool,
 ) -> Result:
@@ -138,15 +158,17 @@ def _train(
     from penstroke.cli.progress import Downloads
     from penstroke.data import load
     from penstroke.training import resume_run, train_run
+    from penstroke.training.tracking import build_tracker
 
     runtime.configure(conditions.threads, tune=conditions.tune)
     warn_if_too_many_threads(conditions.threads, "training")
     device = str(runtime.choose_device(conditions.device))  # checked before the data is downloaded
+    trackers = [build_tracker(name, warn) for name in dict.fromkeys(track)]
     data = load(conditions.data, progress=Downloads())
     for note in data.notes:
         warn(note)
     stop = SignalStop()
-    callbacks = [training_printer(recipe.log_every), *([] if as_json else [EpochPrinter()]), stop]
+    callbacks = [training_printer(recipe.log_every), *([] if as_json else [EpochPrinter()]), *trackers, stop]
     with stop.listening():
         if run is None:
             interval = interval or CheckpointInterval()
@@ -181,6 +203,8 @@ def _drawn(run: "Run", fitted: "Fitted", data: "Dataset", recipe: "Recipe") -> s
 
         lines.append(f"curves: {draw_curves(run)}")
     record = run.record
+    if record.kept_epoch:
+        lines.append(f"kept: the weights of epoch {record.kept_epoch}, which has the lowest validation loss")
     lines.append(f"run: {run.path} ({record.state}, data {data.card.name}, {record.seconds or 0.0:.1f} s)")
     if fitted.history.finished and not tested:
         lines.append(f"not measured on test images yet: penstroke test {run.path}")
@@ -204,5 +228,6 @@ def _value(run: "Run") -> dict[str, Any]:
         "data": record.data,
         "epochs": record.epochs,
         "seconds": record.seconds,
+        "kept_epoch": record.kept_epoch,
         "finished": run.finished,
     }

@@ -7,7 +7,7 @@ without a test split, a fifth of each class becomes the test split.
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -38,8 +38,12 @@ _Pictures = list[tuple[Path, int]]
 """Paths, each with its label."""
 
 
-def read_folder(folder: Path) -> Dataset:
+def read_folder(folder: Path, *, skip_broken: bool = False) -> Dataset:
     """Read a folder that contains a folder of pictures for each class, or IDX files.
+
+    Args:
+        folder: the folder.
+        skip_broken: leave out pictures that cannot be read, and name them in the notes.
 
     Raises:
         DataError: it contains neither, or a file in it is invalid.
@@ -48,7 +52,16 @@ def read_folder(folder: Path) -> Dataset:
         idx = [path for path in folder.iterdir() if path.is_file() and _IDX_NAME.fullmatch(path.name)]
     except OSError as error:
         raise DataError(f"The folder {folder} cannot be read: {reason(error)}.", "Check the path.") from error
-    return _read_idx_folder(folder, idx) if idx else _read_class_folders(folder)
+    if idx:
+        return _read_idx_folder(folder, idx)
+    return _read_class_folders(folder, frozenset(unreadable_pictures(folder)) if skip_broken else frozenset())
+
+
+def unreadable_pictures(folder: Path) -> dict[Path, str]:
+    """Return the pictures in a folder and its subfolders that cannot be read, with the reason."""
+    paths = sorted(path for path in folder.glob("**/*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    outcomes = _attempt_all(paths, lambda path: len(open_picture(path, min_side=1)))
+    return {path: problem for path, (_, problem) in zip(paths, outcomes, strict=True) if problem}
 
 
 def _folder_card(folder: Path, train: Split, preprocessing: str | None) -> DatasetCard:
@@ -150,12 +163,15 @@ def _unsuitable(source: Path | bytes, array: Array, rule: str) -> DataError:
 # ---- one folder per class
 
 
-def _read_class_folders(folder: Path) -> Dataset:
+def _read_class_folders(folder: Path, broken: Set[Path]) -> Dataset:
     top = _subfolders(folder)
     has_parts = any(path.name == "train" for path in top) and bool(_subfolders(folder / "train"))
     source = folder / "train" if has_parts else folder
     classes = _class_names(source)
-    pictures, notes = _list_pictures(source, classes)
+    pictures, notes = _list_pictures(source, classes, broken)
+    if broken:
+        names = few(str(path.relative_to(folder)) for path in sorted(broken))
+        notes.append(f"pictures that cannot be read were left out: {names}")
     size, resized = _common_size([path for path, _ in pictures])
     if resized:
         notes.append(
@@ -169,7 +185,7 @@ def _read_class_folders(folder: Path) -> Dataset:
     channels = train.images.shape[1]
 
     def load_test() -> Split:
-        listed, _ = _list_pictures(folder / "test", classes)
+        listed, _ = _list_pictures(folder / "test", classes, broken)
         return _decode(listed, classes, size, channels, "test")
 
     return Dataset(
@@ -197,8 +213,8 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(paths, key=lambda path: natural_order(path.name))
 
 
-def _list_pictures(source: Path, classes: tuple[str, ...]) -> tuple[_Pictures, list[str]]:
-    """Return the pictures of each class with their labels, and notes on ignored files."""
+def _list_pictures(source: Path, classes: tuple[str, ...], broken: Set[Path]) -> tuple[_Pictures, list[str]]:
+    """Return the pictures of each class, except broken ones, with their labels, and notes on ignored files."""
     unknown = [path.name for path in _subfolders(source) if path.name not in classes]
     if unknown:
         raise DataError(
@@ -212,6 +228,7 @@ def _list_pictures(source: Path, classes: tuple[str, ...]) -> tuple[_Pictures, l
         entries = [path for path in entries if not path.name.startswith(".")]
         accepted = [path for path in entries if path.is_file() and path.suffix.lower() in SUFFIXES]
         others += [f"{name}/{path.name}" for path in entries if path not in set(accepted)]
+        accepted = [path for path in accepted if path not in broken]
         if not accepted:
             empty.append(name)
         pictures += [(path, label) for path in accepted]
@@ -241,7 +258,7 @@ def _decode(
         channels = 3 if any(array.ndim == 3 for array in arrays) else 1
     images = np.stack([to_channels(array, channels) for array in arrays])
     labels = np.array([label for _, label in pictures], np.int64)
-    return Split(images, labels, classes, name)
+    return Split(images, labels, classes, name, files=tuple(str(path) for path, _ in pictures))
 
 
 def _for_all(paths: list[Path], action: Callable[[Path], _Result]) -> list[_Result]:
@@ -251,6 +268,18 @@ def _for_all(paths: list[Path], action: Callable[[Path], _Result]) -> list[_Resu
         DataError: the action fails for at least one path; the message has the reason for up to five of them.
     """
 
+    outcomes = _attempt_all(paths, action)
+    if unreadable := [problem for _, problem in outcomes if problem]:
+        raise DataError(
+            f"{len(unreadable)} of {len(paths)} pictures cannot be read: {few(unreadable)}.",
+            "Repair or remove them.",
+        )
+    return [result for result, _ in outcomes]
+
+
+def _attempt_all(paths: list[Path], action: Callable[[Path], _Result]) -> list[Any]:
+    """Return ``action`` of each path, in order, or the reason why it failed, as pairs of which one is None."""
+
     def attempt(path: Path) -> Any:
         try:
             return action(path), None
@@ -258,13 +287,7 @@ def _for_all(paths: list[Path], action: Callable[[Path], _Result]) -> list[_Resu
             return None, error.message.rstrip(".")
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        outcomes = list(pool.map(attempt, paths))
-    if unreadable := [problem for _, problem in outcomes if problem]:
-        raise DataError(
-            f"{len(unreadable)} of {len(paths)} pictures cannot be read: {few(unreadable)}.",
-            "Repair or remove them.",
-        )
-    return [result for result, _ in outcomes]
+        return list(pool.map(attempt, paths))
 
 
 def _pixels_of(path: Path) -> Array:

@@ -22,13 +22,14 @@ _SAMPLE_TEST_SHARE = 0.2
 _MAX_MEMBER = 1 << 30  # bytes of one member of EMNIST's archive
 
 
-def load(source: str | Path = "auto", *, progress: Progress | None = None) -> Dataset:
+def load(source: str | Path = "auto", *, progress: Progress | None = None, skip_broken: bool = False) -> Dataset:
     """Return the dataset ``source``. The train split is read; the test split is read when it is used.
 
     Args:
         source: ``auto`` (MNIST if it is cached or can be downloaded, else the bundled sample, with a note that gives
             the reason), the name of a card, or a folder (``./mnist`` for a folder with the name of a card).
         progress: called for each piece of a download.
+        skip_broken: leave out the pictures of a folder that cannot be read, with a note.
 
     Raises:
         UsageError: ``source`` is neither a known dataset nor a folder.
@@ -41,7 +42,7 @@ def load(source: str | Path = "auto", *, progress: Progress | None = None) -> Da
         return _load_card(card(source), source, progress)
     folder = Path(source).expanduser()
     if folder.is_dir() and source != "":
-        return read_folder(folder)
+        return read_folder(folder, skip_broken=skip_broken)
     if folder.is_file():
         raise DataError(f"The dataset {source} is a file; it must be a folder or a name.", "Give the file's folder.")
     if isinstance(source, Path) or "/" in source or os.sep in source:

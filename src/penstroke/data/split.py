@@ -33,6 +33,7 @@ class Split:
         classes: class names.
         name: ``train``, ``test``, ``validation``...
         mapped: whether ``images`` is backed by a memory-mapped file, which may be larger than memory.
+        files: the file of each image, if each comes from its own file.
 
     Raises:
         DataError: a dtype, a shape or a label is invalid, or the four do not match each other.
@@ -43,6 +44,7 @@ class Split:
     classes: tuple[str, ...]
     name: str
     mapped: bool = False
+    files: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
@@ -76,7 +78,8 @@ class Split:
 
     def subset(self, indices: Int64[np.ndarray, "m"]) -> "Split":
         """Return the images and labels at ``indices``, in that order, as a split of the same name, in memory."""
-        return replace(self, images=self.images[indices], labels=self.labels[indices], mapped=False)
+        files = None if self.files is None else tuple(self.files[index] for index in indices)
+        return replace(self, images=self.images[indices], labels=self.labels[indices], mapped=False, files=files)
 
 
 class Dataset:

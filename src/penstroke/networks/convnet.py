@@ -1,7 +1,7 @@
 """The network of the textbook exercise, with configurable sizes and the layer names of the chapter."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Lt
 from pydantic import Field
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Pair = Annotated[tuple[Size, Size], FromList]
 DropoutRate = Annotated[float, Ge(0), Lt(1)]
+Pool = Literal["max", "stride", "none"]
 
 
 @register("convnet", head=("fc2",))
@@ -24,11 +25,18 @@ class ConvNet(NetworkSpec):
     With its defaults the network has 300,426 parameters and computes, up to float32 rounding, the function in the
     chapter. The bias and the ReLU of the second convolution are applied after the max-pool: both are monotone,
     so the result is the same, and they process a quarter of the values.
+
+    The field ``pool`` replaces the max-pool: with ``stride``, the second convolution has twice its stride, so that the
+    number of parameters is the same; with ``none``, nothing reduces its output.
     """
 
     channels: Pair = Field(default=(16, 32), description="Output channels of the convolutions.")
     kernel_sizes: Pair = Field(default=(3, 3), description="Side of each kernel, in pixels.")
     strides: Pair = Field(default=(1, 1), description="Stride of each kernel, in pixels.")
+    pool: Pool = Field(
+        default="max",
+        description="Reduction after the convolutions: max (2x2 max-pool), stride (of the second convolution) or none.",
+    )
     hidden: Size = Field(default=64, description="Width of the hidden linear layer.")
     dropout: Annotated[tuple[DropoutRate, DropoutRate], FromList] = Field(
         default=(0.10, 0.25), description="Dropout rates of the channels after the max-pool and of the hidden units."
@@ -40,10 +48,15 @@ class ConvNet(NetworkSpec):
 
         from penstroke.networks.layers import FlatLinear, PooledConv2d
 
-        height, width = pooled_size(image_shape, self.kernel_sizes, self.strides)
+        strides = self.strides if self.pool != "stride" else (self.strides[0], 2 * self.strides[1])
+        size = pooled_size if self.pool == "max" else convolved_size
+        height, width = size(image_shape, self.kernel_sizes, strides)
         yield "cn1", nn.Conv2d(image_shape[0], self.channels[0], self.kernel_sizes[0], self.strides[0])
         yield "relu1", nn.ReLU()
-        yield "cn2", PooledConv2d(self.channels[0], self.channels[1], self.kernel_sizes[1], self.strides[1])
+        if self.pool == "max":
+            yield "cn2", PooledConv2d(self.channels[0], self.channels[1], self.kernel_sizes[1], self.strides[1])
+        else:
+            yield "cn2", nn.Conv2d(self.channels[0], self.channels[1], self.kernel_sizes[1], strides[1])
         yield "relu2", nn.ReLU()
         yield "dp1", nn.Dropout2d(self.dropout[0])
         yield "fc1", FlatLinear((self.channels[1], height, width), self.hidden)

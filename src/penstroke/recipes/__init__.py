@@ -19,6 +19,7 @@ from penstroke.recipes.parts import (
     Optimizer,
     RMSprop,
     Schedule,
+    Selection,
     StepDecay,
     Validation,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "RMSprop",
     "Recipe",
     "Schedule",
+    "Selection",
     "StepDecay",
     "Validation",
     "book",

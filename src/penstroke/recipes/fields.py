@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from penstroke.networks import NETWORKS
-from penstroke.recipes.parts import OPTIMIZERS, SCHEDULES, Augmentation, Evaluation, Validation
+from penstroke.recipes.parts import OPTIMIZERS, SCHEDULES, Augmentation, Evaluation, Selection, Validation
 from penstroke.schema import (
     InvalidFields,
     Problem,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CHOICES: dict[str, dict[str, Any]] = {"network": NETWORKS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
 """The parts of which a recipe has one of several kinds; the flat name of the part is its kind."""
-FIXED: dict[str, type[Any]] = {"augmentation": Augmentation, "evaluation": Evaluation}
+FIXED: dict[str, type[Any]] = {"augmentation": Augmentation, "evaluation": Evaluation, "selection": Selection}
 """The parts of one kind that every recipe has."""
 PARTS = FIXED | {"validation": Validation}
 """The parts of one kind."""

@@ -21,7 +21,7 @@ class Option:
     help: str
     """What the field is, and the kinds of parts to which it applies."""
     choices: tuple[str, ...] = ()
-    """The valid values of a field that is a kind."""
+    """The valid values of a field that is one of several words."""
 
 
 def options() -> list[Option]:
@@ -34,7 +34,7 @@ def options() -> list[Option]:
         elif name in PARTS:
             result += _options_of_parts(name)
         else:
-            result.append(Option(name, _plain_type(field.annotation), str(field.description)))
+            result.append(Option(name, _plain_type(field.annotation), str(field.description), _words(field.annotation)))
     names = [option.name for option in result]
     assert len(set(names)) == len(names), f"Two parts of a recipe share a flat name: {sorted(names)}."
     return result
@@ -55,7 +55,12 @@ def _options_of_parts(owner: str) -> Iterator[Option]:
             suffix = f" Only for {owner} {', '.join(part.kind for part in with_field)}."
         elif owner == "validation" and flat != owner:
             suffix = " Only with validation."
-        yield Option(flat, kinds[0], f"{field.description}{suffix}")
+        yield Option(flat, kinds[0], f"{field.description}{suffix}", _words(field.annotation))
+
+
+def _words(hint: Any) -> tuple[str, ...]:
+    """Return the valid values of a field that is one of several words, otherwise nothing."""
+    return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def _plain_type(hint: Any) -> Any:

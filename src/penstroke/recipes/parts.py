@@ -3,7 +3,7 @@
 This module imports neither torch nor NumPy.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import Field
@@ -135,6 +135,24 @@ class Evaluation:
         description="Evaluate on the test set after each epoch; the result does not influence the training.",
     )
     test_batch_size: Count = Field(default=500, description="Images per batch in evaluation.")
+
+
+@value_class
+class Selection:
+    """Which weights of a training run are kept, and when it ends before its last epoch.
+
+    Both are decided by the loss on validation images, never by test images.
+    """
+
+    keep: Literal["last", "best", "average"] = Field(
+        default="last",
+        description="Weights that are kept: last (of the last step), best (of the epoch with the lowest validation "
+        "loss) or average (moving average of the weights after each step).",
+    )
+    patience: Annotated[int, Ge(0)] = Field(
+        default=0,
+        description="Epochs without a lower validation loss after which the training ends; 0 trains all epochs.",
+    )
 
 
 @value_class

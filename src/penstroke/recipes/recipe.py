@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from penstroke.errors import UsageError
 from penstroke.networks import ConvNet, NetworkSpec
@@ -24,6 +24,7 @@ from penstroke.recipes.parts import (
     Optimizer,
     Schedule,
     Seed,
+    Selection,
     Validation,
 )
 from penstroke.schema import PerChannel, Problem, Rule, shown, value_class
@@ -72,6 +73,7 @@ class Recipe:
     augmentation: Augmentation = Field(default_factory=lambda: Augmentation(), description="Augmentation.")
     evaluation: Evaluation = Field(default_factory=lambda: Evaluation(), description="Evaluation during training.")
     validation: Validation | None = Field(default=None, description="Validation split.")
+    selection: Selection = Field(default_factory=lambda: Selection(), description="Selection of the weights.")
     label_smoothing: Fraction = Field(default=0.0, description="Label smoothing of the loss.")
     seed: Seed = Field(default=0, description="Seed of the initial weights, the order of the images, and dropout.")
     mean: Mean | None = Field(
@@ -84,6 +86,18 @@ class Recipe:
         "images.",
     )
     log_every: Count = Field(default=10, description="Batches between two lines of progress.")
+
+    @model_validator(mode="after")
+    def _validation_selects(self) -> "Recipe":
+        selection = self.selection
+        given = ["keep is 'best'"] if selection.keep == "best" else []
+        given += [f"patience is {selection.patience}"] if selection.patience else []
+        if given and self.validation is None:
+            raise ValueError(
+                f"{' and '.join(given)} but there are no validation images to select by; set validation, for example "
+                "to 0.1 (--validation 0.1)"
+            )
+        return self
 
     @staticmethod
     def _remedy(problems: Sequence[Problem]) -> str:

@@ -1,5 +1,6 @@
 """Recipes in TOML files."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from penstroke.errors import UsageError
 from penstroke.recipes.fields import REMEDY
-from penstroke.recipes.presets import book, get
+from penstroke.recipes.presets import RECIPES, book, get
 from penstroke.recipes.recipe import Recipe
 from penstroke.schema import InvalidFields, Problem, shown
 
@@ -26,6 +27,22 @@ def read_toml(path: Path, base: Recipe | None) -> Recipe:
         raise InvalidFields.of(str(path), located, REMEDY) from None
     except UsageError as error:
         raise UsageError(f"{path} is invalid: {error.message}", error.remedy) from error
+
+
+def toml_text(recipe: Recipe) -> str:
+    """Return the text of a TOML file from which ``Recipe.from_toml`` makes an equal recipe."""
+    # TOML has no None: such a value comes from a built-in recipe that has it, too.
+    values = {name: value for name, value in recipe.flat().items() if value is not None}
+    for name in RECIPES:
+        if get(name).replace(**values) == recipe:
+            lines = [f"recipe = {_toml(name)}", *(f"{field} = {_toml(value)}" for field, value in values.items())]
+            return "\n".join(lines) + "\n"
+    raise AssertionError("every field that can be None is None in a built-in recipe")
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML, in which numbers and quoted texts without control characters are as in JSON."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
 def _read_text(path: Path) -> str:

@@ -64,6 +64,8 @@ class RunRecord:
     """One row per finished epoch: losses, test results, seconds."""
     seconds: float | None = None
     """Duration of the training."""
+    kept_epoch: int | None = None
+    """The epoch whose weights the model has, if it is not the last one."""
     error: ErrorInfo | None = None
     resumed: list[Resumption] = Field(default_factory=list)
     imported: dict[str, Any] | None = None

@@ -8,6 +8,9 @@ from penstroke.schema import shown
 from penstroke.training.world import World
 
 if TYPE_CHECKING:
+    from penstroke.data import Dataset
+    from penstroke.runs import Run
+    from penstroke.training.fitted import Fitted
     from penstroke.training.history import EpochRow, Progress, State
 
 
@@ -18,8 +21,12 @@ class StopTraining(Exception):
 class Callback:
     """Base class of training callbacks. Subclasses override the methods that they need.
 
-    A callback does not change the training, but each method may raise ``StopTraining`` to end it.
+    A callback does not change the training, but the methods of training, steps and epochs may raise ``StopTraining``
+    to end it. The two methods of a run are called by ``train_run`` and ``resume_run``, and not by ``fit``.
     """
+
+    def on_run_start(self, run: "Run", data: "Dataset") -> None:
+        """Called before a run is trained or resumed. The folder of the run exists."""
 
     def on_train_start(self, state: "State") -> None:
         """Called before the first step. ``state`` is updated until the training ends."""
@@ -30,6 +37,9 @@ class Callback:
     def on_epoch_end(self, row: "EpochRow") -> None:
         """Called after each epoch and its evaluation."""
 
+    def on_run_end(self, run: "Run", fitted: "Fitted | None") -> None:
+        """Called after the results of a run were written; ``fitted`` is None if the training failed."""
+
 
 class CallbackGroup(Callback):
     """Several callbacks as one. All of them are notified before the training ends.
@@ -37,14 +47,15 @@ class CallbackGroup(Callback):
     Args:
         callbacks: notified in this order.
         world: the training ends in all processes if a callback of any process raises ``StopTraining``.
+        first: notified before the others.
 
     Raises:
         UsageError: ``callbacks`` is not a list or tuple of callbacks.
     """
 
-    def __init__(self, callbacks: Sequence[Callback], world: World) -> None:
-        _check_callbacks(callbacks)
-        self._callbacks, self._world = callbacks, world
+    def __init__(self, callbacks: Sequence[Callback], world: World, first: Sequence[Callback] = ()) -> None:
+        check_callbacks(callbacks)
+        self._callbacks, self._world = (*first, *callbacks), world
 
     def on_train_start(self, state: "State") -> None:
         """Notify all callbacks."""
@@ -69,7 +80,12 @@ class CallbackGroup(Callback):
             raise StopTraining
 
 
-def _check_callbacks(callbacks: object) -> None:
+def check_callbacks(callbacks: object) -> None:
+    """Check the type of the callbacks that a user passes.
+
+    Raises:
+        UsageError: ``callbacks`` is not a list or tuple of callbacks.
+    """
     if not isinstance(callbacks, list | tuple):
         raise UsageError(
             f"callbacks is {shown(callbacks)} ({type(callbacks).__name__}); it must be a list of callbacks.",

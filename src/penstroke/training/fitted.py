@@ -43,8 +43,9 @@ class Fitted:
             f"{len(rows)} epoch{'s' * (len(rows) != 1)}",
             "finished" if self.history.finished else "stopped",
         ]
-        if rows:
-            parts.append(f"training loss {rows[-1].train_loss:.4f}")
-            for name, score in (("test", rows[-1].test), ("validation", rows[-1].validation)):
+        kept = self.history.kept_row
+        if kept:
+            parts.append(f"training loss {kept.train_loss:.4f}")
+            for name, score in (("test", kept.test), ("validation", kept.validation)):
                 parts += [f"{name} accuracy {100 * score.accuracy:.2f} %"] if score else []
         return f"Fitted({', '.join(parts)})"

@@ -95,9 +95,16 @@ class History:
 
     epochs: list[EpochRow] = field(default_factory=list)
     finished: bool = False
-    """Whether all epochs of the recipe were trained."""
+    """Whether all epochs of the recipe were trained, or as many as its ``patience`` allows."""
+    kept: int | None = None
+    """The epoch whose weights are kept, from 1; None if no epoch was completed."""
     seconds: float = 0.0
     """Duration of the training, including evaluation; the data are in memory before it starts."""
+
+    @property
+    def kept_row(self) -> EpochRow | None:
+        """The results of the epoch whose weights are kept."""
+        return self.epochs[self.kept - 1] if self.kept else None
 
 
 @dataclass
@@ -110,6 +117,8 @@ class State:
     optimizers: "list[Optimizer]"
     losses: "Float[Tensor, 'steps']"
     """Mean loss of each batch of the current epoch, on the device; zero for steps that were not taken yet."""
+    kept: "dict[str, Tensor]" = field(default_factory=dict)
+    """The weights to keep, as a state dict, if they are not those of the last step: the best ones or the average."""
     epoch: int = 1
     """Current epoch, from 1."""
     step: int = 0

@@ -29,9 +29,10 @@ from penstroke.training.finite import FiniteCheck
 from penstroke.training.fitted import Fitted
 from penstroke.training.history import Progress, State
 from penstroke.training.losses import Loss, build_loss
-from penstroke.training.measure import build_measurement
+from penstroke.training.measure import Measurement, build_measurement
 from penstroke.training.optimizers import Optimizer
 from penstroke.training.schedules import lr_factor
+from penstroke.training.selection import Keeper
 from penstroke.training.snapshot import Snapshot, restore
 from penstroke.training.start import describe, initial_state, split_validation
 from penstroke.training.tensors import TensorSplit
@@ -129,7 +130,8 @@ def fit(
         recipe: a recipe, or the name of one, such as ``fast``.
         data: its training images are used; its test images are read only if the recipe evaluates them after each epoch.
         network: a module that is trained in place, instead of the network of the recipe. It takes normalised images
-            ``float32 [n, c, h, w]`` and returns logits or log-probabilities ``[n, classes]``.
+            ``float32 [n, c, h, w]`` and returns logits or log-probabilities ``[n, classes]``. If the recipe keeps the
+            best or averaged weights, the model that is returned has them, and the module those of the last step.
         device: `auto`, `cpu`, `cuda`, `mps`, `xpu`, or one of several, such as `cuda:1`.
         callbacks: notified of each step and epoch; one that raises ``StopTraining`` ends the training early.
         tune: configure the process for fast training, as the command line does; see ``runtime.configure``.
@@ -144,8 +146,9 @@ def fit(
     started = time.perf_counter()
     if tune:
         configure()
-    group, device = CallbackGroup(callbacks, world), choose_device(str(device))
     recipe = recipes.get(recipe) if isinstance(recipe, str) else recipe
+    keeper = Keeper(recipe.selection)
+    group, device = CallbackGroup(callbacks, world, first=(keeper,)), choose_device(str(device))
     train, validation = split_validation(require_dataset(data).train, recipe.validation)
     spec = recipe.network if network is None else UnregisteredNetwork()
     description = describe(spec, train, data.card.preprocessing, recipe.mean, recipe.std)
@@ -160,12 +163,22 @@ def fit(
     factor = partial(lr_factor, recipe.schedule, epochs=recipe.epochs)
     with suppress(StopTraining):
         group.on_train_start(state)
-        while state.epoch <= recipe.epochs:
+        while state.epoch <= recipe.epochs and not keeper.exhausted(state.history):
             train_epoch(state, batches, recipe.epochs, lr_factor=factor, loss_of=loss_of, callback=group)
-            row = measurement.epoch_row(state, batches, last=state.epoch == recipe.epochs)
+            last = keeper.measures_last(state, recipe.epochs)
+            row = measurement.epoch_row(state, batches, keeper.measured(state), last=last)
             state.next_epoch(row)
             group.on_epoch_end(row)
         state.history.finished = True
-    model, calibration = measurement.calibrated(state.network)
-    state.history.seconds = time.perf_counter() - state.started
-    return Fitted(model.eval(), replace(description, calibration=calibration), state.history)
+    return _fitted(state, keeper, measurement)
+
+
+def _fitted(state: State, keeper: Keeper, measurement: Measurement) -> Fitted:
+    """Return the model with the weights that are kept, calibrated if there are validation images."""
+    model, calibration = measurement.calibrated(keeper.kept(state))
+    history = state.history
+    history.kept = keeper.kept_epoch(history)
+    if history.finished and history.kept_row:
+        history.epochs[history.kept_row.epoch - 1] = measurement.calibrated_row(history.kept_row, model)
+    history.seconds = time.perf_counter() - state.started
+    return Fitted(model.eval(), replace(state.description, calibration=calibration), history)

@@ -1,7 +1,7 @@
 """Measurements during training: the results of each epoch, and the calibration of the model."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -36,19 +36,20 @@ class Measurement:
     rejection_rate: float = 0.0
     _calibrated: tuple[Network, Calibration | None] | None = None
 
-    def epoch_row(self, state: State, batches: Batches, *, last: bool) -> EpochRow:
+    def epoch_row(self, state: State, batches: Batches, network: Network, *, last: bool) -> EpochRow:
         """Return the results of the current epoch, after its last step.
 
         Args:
             state: state of the training.
             batches: its batches; the last one of an epoch may be smaller, and its loss is weighted accordingly.
-            last: whether the training ends with this epoch. Then the calibrated model, which is saved, is measured.
+            network: the network to measure.
+            last: whether this network is the one that is saved. Then it is calibrated before it is measured.
         """
         now = time.perf_counter()
         losses, images = state.losses.double().cpu(), len(batches.split)
         remainder = images - batches.size * (len(losses) - 1)
         mean = (losses[:-1].sum() * batches.size + losses[-1] * remainder) / images
-        network = self.calibrated(state.network)[0] if last else state.network
+        network = self.calibrated(network)[0] if last else network
         return EpochRow(
             epoch=state.epoch,
             step_losses=tuple(losses.tolist()),
@@ -59,6 +60,18 @@ class Measurement:
             test_seconds=time.perf_counter() - now,
             calibrated=last and self.validation is not None,
         )
+
+    def calibrated_row(self, row: EpochRow, network: Network) -> EpochRow:
+        """Return the results of an epoch with those of the calibrated network in the place of its own.
+
+        Args:
+            row: the results of the epoch whose weights are saved.
+            network: the calibrated network. Without validation, the row is returned unchanged.
+        """
+        if row.calibrated or self.validation is None:
+            return row
+        test, validation = self._score(network, self.test), self._score(network, self.validation)
+        return replace(row, test=test, validation=validation, calibrated=True)
 
     def calibrated(self, network: Network) -> tuple[Network, Calibration | None]:
         """Return the network with its temperature, and its calibration; computed once, after the last step.

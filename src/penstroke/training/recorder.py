@@ -18,7 +18,7 @@ from penstroke.recipes import Recipe
 from penstroke.runs import Run
 from penstroke.runtime import choose_device, differences, enough_memory, environment
 from penstroke.synthesis import check_augmentation
-from penstroke.training.callbacks import Callback
+from penstroke.training.callbacks import Callback, check_callbacks
 from penstroke.training.checkpoint import Checkpoint, Checkpointer, latest
 from penstroke.training.fitted import Fitted
 from penstroke.training.history import EpochRow, Progress
@@ -100,6 +100,7 @@ def train_run(
         UsageError, ModelError, DataError: see ``fit``.
         StorageError: the run cannot be written.
     """
+    check_callbacks(callbacks)
     conditions = environment(str(choose_device(device)))
     # Checked before the run folder is created, so that an invalid call creates none.
     _, channels, height, width = data.train.images.shape
@@ -135,6 +136,7 @@ def resume_run(
         RunError: the run is finished, is being trained, or was trained on other images.
         UsageError, ModelError, DataError, StorageError: see ``train_run``.
     """
+    check_callbacks(callbacks)
     conditions = environment(str(choose_device(device)))
     with run.locked_for_training():
         if run.finished:
@@ -192,6 +194,8 @@ def _train(run: Run, training: _Training, checkpoint: Checkpoint | None) -> Fitt
     callbacks = [recorder, checkpointer, *training.callbacks]
     start = checkpoint.snapshot if checkpoint else None
     try:
+        for callback in training.callbacks:
+            callback.on_run_start(run, training.data)
         with enough_memory("Use a smaller network (--channels, --hidden) or smaller batches (--batch-size)."):
             fitted = fit(training.recipe, training.data, device=training.device, callbacks=callbacks, start=start)
         recorder.flush()
@@ -202,9 +206,13 @@ def _train(run: Run, training: _Training, checkpoint: Checkpoint | None) -> Fitt
         failure = _with_checkpoint(error, run, checkpointer.last)
         with suppress(StorageError):  # a full disk must not hide the original error
             run.update(state="failed", error=failure.to_json())
+        for callback in training.callbacks:
+            callback.on_run_end(run, None)
         raise failure from error
     if fitted.history.finished:
         run.remove_leftovers()
+    for callback in training.callbacks:
+        callback.on_run_end(run, fitted)
     return fitted
 
 
@@ -220,9 +228,15 @@ def _write_results(run: Run, fitted: Fitted, context: dict[str, Any]) -> Fitted:
         "finished": finished,
         "environment": context["conditions"],
     }
-    description = replace(fitted.description, trained=trained, test=rows[-1]["test"] if rows else None)
+    kept = fitted.history.kept_row
+    kept_epoch = kept.epoch if kept and kept.epoch < len(rows) else None
+    if kept_epoch:
+        trained["kept_epoch"] = kept_epoch
+    test = kept.test.to_json() if kept and kept.test else None
+    description = replace(fitted.description, trained=trained, test=test)
     storage.write_bytes(run.model_path, model_bytes(weights_of(fitted.model), description))
-    run.update(state="finished" if finished else "unfinished", epochs=rows, seconds=fitted.history.seconds)
+    state: runs.State = "finished" if finished else "unfinished"
+    run.update(state=state, epochs=rows, seconds=fitted.history.seconds, kept_epoch=kept_epoch)
     return replace(fitted, description=description)
 
 

@@ -11,6 +11,7 @@ from penstroke.errors import ModelError
 from penstroke.training.history import EpochRow, State
 from penstroke.training.optimizers import Optimizer
 
+_KEPT = "kept."
 REMEDY = "The checkpoint belongs to another run, or was modified."
 
 
@@ -21,7 +22,8 @@ class Snapshot:
     weights: dict[str, Tensor]
     """The state dict of the network."""
     tensors: dict[str, Tensor]
-    """``optimizer.NUMBER.WEIGHT.NAME``, and the losses of each epoch, ``float32 [steps]``, as ``losses.EPOCH``."""
+    """``optimizer.NUMBER.WEIGHT.NAME``, the losses of each epoch, ``float32 [steps]``, as ``losses.EPOCH``, and the
+    best or averaged weights as ``kept.NAME``."""
     values: dict[str, Any]
     """JSON values: current epoch, its completed steps, seconds, and the rows of earlier epochs."""
 
@@ -37,6 +39,7 @@ def capture(state: State) -> Snapshot:
     }
     tensors[f"losses.{state.epoch}"] = state.losses
     tensors |= _optimizer_tensors(state.optimizers)
+    tensors |= {f"{_KEPT}{name}": value for name, value in state.kept.items()}
     weights = state.network.state_dict()
     for name, value in (weights | tensors).items():
         if not is_finite(value):
@@ -65,6 +68,10 @@ def restore(state: State, snapshot: Snapshot) -> None:
     if shapes != {name: value.shape for name, value in snapshot.weights.items()}:
         raise ModelError("The weights of the checkpoint do not match the network.", REMEDY)
     tensors, values = dict(snapshot.tensors), snapshot.values
+    kept = {name.removeprefix(_KEPT): tensors.pop(name) for name in snapshot.tensors if name.startswith(_KEPT)}
+    if kept and shapes != {name: value.shape for name, value in kept.items()}:
+        raise ModelError("The kept weights of the checkpoint do not match the network.", REMEDY)
+    state.kept = {name: value.to(state.losses.device) for name, value in kept.items()}
     try:
         for row in values["epochs"]:
             losses = tuple(tensors.pop(f"losses.{row['epoch']}").double().tolist())

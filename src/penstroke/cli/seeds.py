@@ -1,0 +1,84 @@
+"""``penstroke train --seeds N``: train a recipe with several seeds, and summarise the results."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from penstroke.cli.experiments import run_and_summarise
+from penstroke.cli.options import integer_from
+from penstroke.cli.output import Result
+from penstroke.errors import UsageError
+
+if TYPE_CHECKING:
+    from penstroke.recipes import Recipe
+
+TrainSeeds = Annotated[
+    int | None,
+    Parameter(
+        name="--seeds",
+        help="Train with several seeds, from --seed on, and summarise; continues what is unfinished.",
+        metavar="INT",
+        converter=integer_from(1, 1000),
+        show_default=False,
+    ),
+]
+TrainJobs = Annotated[
+    int | None,
+    Parameter(
+        name="--jobs",
+        help="With --seeds: trainings at the same time, each in a process.",
+        metavar="INT",
+        converter=integer_from(1, 1024),
+        show_default="one per core; 1 on other devices",
+    ),
+]
+
+
+def train_seeds(
+    recipe: "Recipe",
+    seeds: int,
+    *,
+    data: str | None,
+    out: Path | None,
+    jobs: int | None,
+    threads: int | None,
+    device: str | None,
+    inapplicable: dict[str, Any],
+) -> Result:
+    """Train ``recipe`` with several seeds in the runs ``OUT/seed-0``, ``OUT/seed-1``..., and return the table.
+
+    Args:
+        recipe: its seed is the first one.
+        seeds: number of seeds.
+        data: see ``load``.
+        out: folder of the runs; by default ``runs/NAME-seeds``.
+        jobs: number of processes.
+        threads: threads of each process.
+        device: see ``fit``.
+        inapplicable: options by name that must not be given together with ``--seeds``.
+
+    Raises:
+        UsageError: one of them is given, or no accuracy would be measured.
+    """
+    check_inapplicable("--seeds", inapplicable)
+    from penstroke.experiments import build_plan
+    from penstroke.runs import HOME
+
+    plan = build_plan(recipe, (), seeds)
+    return run_and_summarise(plan, out or HOME / f"{recipe.name}-seeds", data, None, jobs, threads, device or "auto")
+
+
+def check_inapplicable(mode: str, options: dict[str, Any]) -> None:
+    """Check that none of the options is given; a value other than None and False is given.
+
+    Args:
+        mode: the option that they do not apply to.
+        options: values by option.
+
+    Raises:
+        UsageError: one or more are given; all of them are listed.
+    """
+    given = [name for name, value in options.items() if value is not None and value is not False]
+    if given:
+        raise UsageError(f"{', '.join(given)}: not together with {mode}.", "Omit one of the two.")

@@ -1,0 +1,154 @@
+"""A process that trains runs, one after another, for the program that started it.
+
+It reads one JSON task per line from its input, and answers each with one JSON line. If the task wants it, it also
+writes a line after each epoch, and reads a line that says whether to continue. When the input is closed, which
+also happens when the program is killed, the current training stops after its step and writes a checkpoint.
+"""
+
+import json
+import sys
+import threading
+import time
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from penstroke import runs, runtime, storage
+from penstroke.data import Dataset, load
+from penstroke.errors import PenstrokeError, RunError
+from penstroke.experiments.subset import shorter_dataset
+from penstroke.recipes import Recipe
+from penstroke.runs import Run
+from penstroke.runs.run import ENVIRONMENT, RECIPE
+from penstroke.training import Callback, EpochRow, Progress, StopTraining
+from penstroke.training.recorder import resume_run, train_run
+
+PATIENCE = 60.0
+"""Seconds to wait for a run that a process of an interrupted experiment still trains."""
+
+LONG = 86_400.0
+"""The same for a run that another experiment trains at the same time."""
+
+
+class StopWhenAlone(Callback):
+    """Stops a training when ``event`` is set."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self._event = event
+
+    def on_step_end(self, progress: Progress) -> None:  # noqa: ARG002 - the training can stop after any step
+        """Stop if the input is closed."""
+        if self._event.is_set():
+            raise StopTraining
+
+
+class ReportEpochs(Callback):
+    """Writes the results of each epoch, and stops the training if the answer says so.
+
+    Args:
+        answers: the lines of the input; None when it is closed.
+    """
+
+    def __init__(self, answers: "SimpleQueue[str | None]") -> None:
+        self._answers = answers
+
+    def on_epoch_end(self, row: EpochRow) -> None:
+        """Write the results, and read the answer."""
+        answer_with({"epoch": row.to_json()})
+        line = self._answers.get()
+        if line is None or not json.loads(line)["continue"]:
+            raise StopTraining
+
+
+def answer_with(value: dict[str, Any]) -> None:
+    """Write a line. If nobody reads it, the closed input ends this process."""
+    with suppress(BrokenPipeError):
+        print(json.dumps(value), flush=True)
+
+
+@cache
+def load_data(source: str, images: int | None) -> Dataset:
+    """Return a dataset with ``images`` of its training images, read once."""
+    return shorter_dataset(load(source), images)
+
+
+def train_one(task: dict[str, Any], callbacks: list[Callback]) -> None:
+    """Train or resume the run of one task.
+
+    Raises:
+        PenstrokeError: see ``train_run`` and ``resume_run``.
+    """
+    path, recipe = Path(task["path"]), Recipe.from_json(task["recipe"])
+    data = load_data(task["source"], task["images"])
+    if not runs.is_run(path):
+        remove_beginning(path)
+        train_run(recipe, data, device=task["device"], out=path, callbacks=callbacks)
+        return
+    run = Run(path)
+    wait_until_free(run, LONG if task["epochs"] else PATIENCE)
+    if not run.finished:
+        resume_run(run, data, device=task["device"], callbacks=callbacks)
+
+
+def remove_beginning(path: Path) -> None:
+    """Remove the folder of a run whose process was killed while it created the folder.
+
+    Raises:
+        RunError: the folder has other files.
+    """
+    if not path.is_dir():
+        return
+    others = [file.name for file in path.iterdir() if file.name not in (RECIPE, ENVIRONMENT) and file.name[0] != "."]
+    if others:
+        raise RunError(f"{path} is not a run folder: it has {others[0]}.", "Use another folder, or remove this one.")
+    storage.remove_folder(path)
+
+
+def wait_until_free(run: Run, patience: float) -> None:
+    """Wait until no other process trains ``run``.
+
+    Raises:
+        RunError: another process still trains it after ``patience`` seconds.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with run.locked_for_training():
+                return
+        except RunError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def main() -> None:
+    """Train until the input is closed."""
+    tasks: SimpleQueue[str | None] = SimpleQueue()
+    closed = threading.Event()
+
+    def read() -> None:
+        for line in sys.stdin:
+            tasks.put(line)
+        closed.set()
+        tasks.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    stop = StopWhenAlone(closed)
+    configured = False
+    while (line := tasks.get()) is not None and not closed.is_set():
+        task = json.loads(line)
+        if not configured:
+            runtime.configure(task["threads"])
+            configured = True
+        error = None
+        try:
+            train_one(task, [stop, ReportEpochs(tasks)] if task["epochs"] else [stop])
+        except PenstrokeError as problem:
+            error = problem.to_json()
+        answer_with({"error": error})
+
+
+if __name__ == "__main__":
+    main()
