@@ -17,8 +17,8 @@ Penstroke = Callable[..., Any]
 
 @pytest.fixture
 def folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Change to a folder with a copy of the trained run."""
-    shutil.copytree(home / "runs/book", tmp_path / "runs/book")
+    """Change to a folder with a copy of the trained run, without the evaluations that other tests stored in it."""
+    shutil.copytree(home / "runs/book", tmp_path / "runs/book", ignore=shutil.ignore_patterns("evaluations"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

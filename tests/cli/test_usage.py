@@ -11,7 +11,8 @@ import pytest
 from support.small import files_below
 
 from penstroke import recipes
-from penstroke.cli.app import COMMANDS, app
+from penstroke.cli.app import app
+from penstroke.cli.commands import COMMANDS
 
 COMMAND_NAMES = [command.name for command in COMMANDS]
 Penstroke = Callable[..., Any]
@@ -107,7 +108,8 @@ def test_the_main_help_lists_the_commands_without_importing_them(penstroke: Pens
         assert command.summary[:40] in text
     code = """
 import sys
-from penstroke.cli.app import COMMANDS, run
+from penstroke.cli.app import run
+from penstroke.cli.commands import COMMANDS
 run(["--help"])
 assert not {f"penstroke.cli.{command.target.partition(':')[0]}" for command in COMMANDS} & sys.modules.keys()
 """
