@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.small import shortened
@@ -19,6 +19,9 @@ from penstroke import recipes
 from penstroke.data import Dataset, load
 from penstroke.recipes import Recipe
 from penstroke.runs import Run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 MNIST_FOLDER = os.environ.get("PENSTROKE_DATA", "")
 PHOTOS_FOLDER = os.environ.get("PENSTROKE_PHOTOS", "")
@@ -57,6 +60,23 @@ def web() -> Iterator[Web]:
     """Return a running web server without pages."""
     with running_web() as site:
         yield site
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Return the system's Chromium."""
+    pytest.importorskip("playwright", reason="Playwright is not installed")
+    from playwright.sync_api import sync_playwright
+
+    from benchmarks.browser_digits import browser_path
+
+    if browser_path() is None:
+        assert "CI" not in os.environ, "the system's Chromium is missing"
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

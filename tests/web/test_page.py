@@ -1,7 +1,6 @@
 """Tests of the web page in Chromium, with the bundled model."""
 
 import io
-import os
 import re
 from collections.abc import Callable, Iterator
 from importlib import resources
@@ -13,28 +12,16 @@ import pytest
 from PIL import Image
 from support.web import Web
 
-from benchmarks.browser_digits import browser_path
 from benchmarks.web_page import SHEET, answer, draw, placed_digit, ready_page, write_page
 from penstroke.export.program import Program
 from penstroke.export.web import web_page
 from penstroke.pictures import preprocess
 
 pytest.importorskip("playwright", reason="Playwright is not installed")
-from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 MIDDLE = (320.0, 240.0)
 Opener = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if browser_path() is None:
-        assert "CI" not in os.environ, "the system's Chromium is missing"
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,7 @@
 """The report in Chromium: it loads nothing, is accessible and fits the screen; and what its sections hold."""
 
 import dataclasses
-import os
 import re
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -11,7 +9,6 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from benchmarks.browser_digits import browser_path
 from penstroke.data import Dataset, fingerprint
 from penstroke.errors import DataError, MissingExtraError, StorageError, UsageError
 from penstroke.evaluation import evaluate
@@ -23,20 +20,9 @@ from penstroke.report.html import MAX_BYTES, Request, Written, write_report
 from penstroke.runs import Run
 
 pytest.importorskip("playwright", reason="Playwright is not installed")
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 HOSTILE = ("<script>alert(1)</script>", '"quoted" & "more"', "字", "l" * 60, "{{ 7 * 7 }}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if browser_path() is None:
-        assert "CI" not in os.environ, "the system's Chromium is missing"
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def untrained(data: Dataset) -> Classifier:
