@@ -59,7 +59,7 @@ EXPERIMENTS = {
     "strides": Experiment(("strides=1x1,2x1,10x1",), ("--kernel-sizes", "3", "2")),
     "batch-size": Experiment(("batch_size=4,8,16,32,64,128,256,512,1024,2048,4096",)),
     "channels": Experiment(("channels=4x8,8x16,16x32,32x64,64x128",)),
-    "epochs": Experiment(("epochs=1,2,4,8,16",), ("--no-test-each-epoch",)),
+    "epochs": Experiment(("epochs=1,2,4,8,16",)),
 }
 
 
@@ -80,7 +80,7 @@ def optimizers(jobs: int) -> dict[str, Any]:
         vary = f"optimizer:lr={','.join(f'{kind}:{rate}' for rate in rates)}"
         chosen[kind] = sweep(f"rates-{kind}", Experiment((vary,), validation), jobs, seeds=2)
         measured = [row for row in chosen[kind]["rows"] if row["accuracy"] is not None]
-        best[kind] = max(measured, key=lambda row: row["accuracy"])["optimizer:lr"]
+        best[kind] = f"{kind}:{max(measured, key=lambda row: row['accuracy'])['lr']}"
     vary = f"optimizer:lr={','.join(best.values())}"
     return sweep("optimizers", Experiment((vary,)), jobs) | {"validation": chosen}
 

@@ -103,6 +103,24 @@ def test_a_damaged_study_is_rejected(content: bytes, tmp_path: Path) -> None:
         opened(tmp_path / "bad")
 
 
+def test_a_study_cut_at_any_line_is_completed_or_rejected(tmp_path: Path) -> None:
+    study = opened(tmp_path / "whole").study
+    lines = (tmp_path / "whole" / FILE).read_bytes().splitlines(keepends=True)
+    for count in range(len(lines) + 1):
+        place = tmp_path / f"cut-{count}"
+        place.mkdir()
+        (place / FILE).write_bytes(b"".join(lines[:count]))
+        assert opened(place).study.user_attrs == study.user_attrs
+    trial = study.ask()
+    study.tell(trial, 0.5)
+    lines = (tmp_path / "whole" / FILE).read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if b"ranges" not in line]
+    assert len(kept) == len(lines) - 1
+    (tmp_path / "whole" / FILE).write_bytes(b"".join(kept))
+    with pytest.raises(RunError, match="is damaged: it has trials, and no ranges"):
+        opened(tmp_path / "whole")
+
+
 def test_importances_tell_fields_that_matter_from_others() -> None:
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(lambda trial: trial.suggest_float("a", 0, 1) + 0 * trial.suggest_float("b", 0, 1), n_trials=60)

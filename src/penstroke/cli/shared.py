@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from penstroke.cli.output import warn
-from penstroke.errors import UsageError, require_extra
+from penstroke.errors import DataError, UsageError, require_extra
 
 if TYPE_CHECKING:
     from penstroke.data import Dataset
@@ -76,7 +76,13 @@ def open_data(classifier: "Classifier", source: str | None) -> "Dataset":
     from penstroke.data import load
 
     trained_on = classifier.description.trained.get("data", {}).get("source")
-    data = load(source or trained_on or "auto", progress=Downloads())
+    try:
+        data = load(source or trained_on or "auto", progress=Downloads())
+    except DataError as error:
+        if source is None and trained_on not in (None, "mnist"):
+            message = f"The data of the training is missing or invalid. {error.message}"
+            raise DataError(message, "Name it where it is now with --data.") from error
+        raise
     for note in data.notes:
         warn(note)
     if data.card.name == "mnist5k" and trained_on != "mnist5k":

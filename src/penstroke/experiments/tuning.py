@@ -108,20 +108,25 @@ def _study(path: Path, base: Recipe, ranges: tuple[Range, ...]) -> "optuna.Study
         study.sampler = optuna.samplers.TPESampler(seed=base.seed + len(study.trials))
         known = dict(study.user_attrs)
     described = {"format": FORMAT, "base": base.to_json(), "ranges": [str(found) for found in ranges]}
-    if not known and not study.trials:
-        for name, value in described.items():
-            study.set_user_attr(name, value)
-        return study
-    if known.get("format") != FORMAT:
+    missing = described.keys() - known.keys()
+    if missing and study.trials:
+        raise RunError(
+            f"{path} is damaged: it has trials, and no {', '.join(sorted(missing))}.",
+            "Choose another folder with --out.",
+        )
+    if known.get("format", FORMAT) != FORMAT:
         raise RunError(
             f"{path} is a study of version {known.get('format')}; this version of Penstroke reads {FORMAT}.",
             "Choose another folder with --out.",
         )
-    if known["ranges"] != described["ranges"] or Recipe.from_json(known["base"]) != base:
-        raise RunError(
-            f"{path} is a study of another recipe or of other ranges: {' '.join(known['ranges'])}.",
-            "Choose another folder with --out, or give the same recipe, options and ranges.",
-        )
+    for name, value in described.items():
+        if known.get(name, value) != value and (name != "base" or Recipe.from_json(known[name]) != base):
+            raise RunError(
+                f"{path} is a study of another recipe or of other ranges: {' '.join(known.get('ranges', []))}.",
+                "Choose another folder with --out, or give the same recipe, options and ranges.",
+            )
+    for name in missing:  # of a new study, or of one whose process was killed here
+        study.set_user_attr(name, described[name])
     return study
 
 
