@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from penstroke.data import folders
+from penstroke.data import decoding
+from penstroke.data.decoding import Reading
 from penstroke.data.folders import read_folder
 from penstroke.data.idx import Array, write_idx
+from penstroke.data.listing import SUFFIXES
 from penstroke.errors import DataError
 from penstroke.pictures.files import picture_size
 from penstroke.pictures.letterbox import letterbox
@@ -54,7 +56,9 @@ def test_the_test_folder_is_not_read_before_it_is_used(tmp_path: Path) -> None:
     unreadable.write_bytes(b"not a picture")
     dataset = read_folder(tmp_path)
     assert len(dataset.train) == 15
-    assert dataset.notes == ("the folder val was ignored",)
+    assert dataset.notes == ()
+    assert dataset.validation
+    assert len(dataset.validation) == 3
     with pytest.raises(DataError, match=r"1 of 6 pictures cannot be read: .*0\.png"):
         _ = dataset.test
     save_picture(unreadable, grey(10))
@@ -75,7 +79,7 @@ def test_pictures_of_another_size_are_resized_to_the_most_common_one(tmp_path: P
     save_picture(tmp_path / "1" / "wide.png", wide)
     dataset = read_folder(tmp_path)
     assert dataset.card.image_shape == (1, 4, 3)
-    assert any("1 of 16 pictures do not have the size of the others, 3x4" in note for note in dataset.notes)
+    assert any("1 of 16 pictures do not have the size 3x4" in note for note in dataset.notes)
 
 
 def test_a_letterbox_keeps_the_aspect_ratio_and_pads_with_the_colour_of_the_border() -> None:
@@ -89,7 +93,7 @@ def test_a_letterbox_keeps_the_aspect_ratio_and_pads_with_the_colour_of_the_bord
 
 
 def test_large_pictures_are_reduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "MAX_SIDE", 10)
+    monkeypatch.setattr(decoding, "MAX_SIDE", 10)
     for name in "ab":
         for number in range(3):
             save_picture(tmp_path / name / f"{number}.png", grey(7, 20, 40))
@@ -109,7 +113,7 @@ def test_images_are_in_colour_if_any_picture_is(tmp_path: Path, colour: Any) -> 
 
 def test_every_allowed_format_and_mode_is_read(tmp_path: Path) -> None:
     class_folders(tmp_path)
-    for suffix in folders.SUFFIXES:
+    for suffix in SUFFIXES:
         save_picture(tmp_path / "1" / f"a{suffix.upper()}", grey(100))
     deep = Image.fromarray(np.full((4, 3), 100 << 8, np.uint16))
     deep.save(tmp_path / "1" / "deep.png")
@@ -133,7 +137,7 @@ def test_exif_rotation_is_applied(tmp_path: Path) -> None:
     turned[0x0112] = 6  # the first row of the file is the right-hand column of the picture
     save_picture(path, [[200, 200, 200], [10, 10, 10]], exif=turned)
     assert picture_size(path) == (2, 3)
-    assert folders._pixels_of(path).tolist() == [[10, 200]] * 3
+    assert decoding.pixels_of(path).tolist() == [[10, 200]] * 3
 
 
 def png_with_size(width: int, height: int) -> bytes:
@@ -297,3 +301,58 @@ def test_idx_files_that_do_not_match_are_rejected(tmp_path: Path, problem: Any, 
     write_invalid(tmp_path, problem)
     with pytest.raises(DataError, match=reason):
         _ = read_folder(tmp_path).test
+
+
+# ---- reading options
+
+
+def test_a_size_is_applied_to_all_splits(tmp_path: Path) -> None:
+    for part in ("train", "val", "test"):
+        class_folders(tmp_path / part, names=("1", "2"), each=2)
+    dataset = read_folder(tmp_path, Reading(size=(8, 6)))
+    assert dataset.card.image_shape == (1, 6, 8)
+    assert dataset.validation
+    assert dataset.validation.images.shape == dataset.test.images.shape == (4, 1, 6, 8)
+    assert "4 of 4 pictures do not have the size 8x6" in dataset.notes[0]
+
+
+def test_pictures_that_lose_detail_are_reported(tmp_path: Path) -> None:
+    class_folders(tmp_path)
+    save_picture(tmp_path / "1" / "large.png", grey(5, 40, 30))
+    assert any("1 of them are larger (up to 30x40) and lose detail" in note for note in read_folder(tmp_path).notes)
+
+
+def test_pictures_of_all_sizes_get_the_median_size(tmp_path: Path) -> None:
+    for number, side in enumerate((10, 20, 30, 40, 50)):
+        for name in "ab":
+            save_picture(tmp_path / name / f"{number}.png", grey(1, side, side + 1 + (name == "b")))
+    assert read_folder(tmp_path).card.image_shape == (1, 30, 32)
+
+
+def test_idx_files_are_resized_to_a_size(tmp_path: Path) -> None:
+    idx(tmp_path, "train", [0, 1] * 5)
+    idx(tmp_path, "t10k", [0, 1])
+    dataset = read_folder(tmp_path, Reading(size=(14, 10)))
+    assert dataset.train.images.shape == (10, 1, 10, 14)
+    assert dataset.test.images.shape == (2, 1, 10, 14)
+
+
+def test_broken_pictures_of_all_splits_are_left_out_and_counted(tmp_path: Path) -> None:
+    for part in ("train", "val", "test"):
+        class_folders(tmp_path / part, names=("1", "2"), each=2)
+        (tmp_path / part / "1" / "0.png").write_bytes(b"not a picture")
+    with pytest.raises(DataError, match="1 of 4 pictures cannot be read") as caught:
+        read_folder(tmp_path)
+    assert "--skip-broken" in str(caught.value.remedy)
+    dataset = read_folder(tmp_path, Reading(skip_broken=True))
+    assert dataset.validation
+    assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (3, 3, 3)
+    assert any(note.startswith("3 pictures that cannot be read were left out: ") for note in dataset.notes)
+
+
+def test_a_class_whose_pictures_are_all_broken_is_named(tmp_path: Path) -> None:
+    class_folders(tmp_path, names=("1", "2"))
+    for path in (tmp_path / "2").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"Classes without pictures in .*: 2"):
+        read_folder(tmp_path, Reading(skip_broken=True))

@@ -80,7 +80,7 @@ def _audit(source: str, recipe: str, repeats: int, device: str) -> "Audit":
     """Return the audit of a dataset, with its progress on stderr."""
     from penstroke.cli.progress import Downloads, counter
     from penstroke.data import load
-    from penstroke.data.folders import unreadable_pictures
+    from penstroke.data.decoding import unreadable_pictures
     from penstroke.evaluation import audit as checks
     from penstroke.experiments.cross_validation import out_of_fold
 

@@ -87,10 +87,44 @@ Threads = Annotated[
         converter=integer_from(1, 1024),
     ),
 ]
-DATA_HELP = "auto, the name of a dataset (see `penstroke data list`), or a folder."
+DATA_HELP = "auto, the name of a dataset (see `penstroke data list`), a folder, a table or .npz (docs/folders.md)."
 Data = Annotated[
     str | None,
     Parameter(name="--data", help=DATA_HELP, metavar="DATA", show_default="the data of the training"),
+]
+
+
+def _size(type_: Any, tokens: Sequence[Token]) -> tuple[int, int]:  # noqa: ARG001 - the signature of a converter
+    """Return a width and a height in pixels from ``32`` or ``48x32``."""
+    value = tokens[0].value
+    sides = value.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and len(side) < 5 and 1 <= int(side) <= 4096 for side in sides):
+        raise UsageError(
+            f"--size is {value!r}: it must be a number of pixels from 1 to 4096, or two, as in 48x32.",
+            "Give the side of a square, or width x height.",
+        )
+    return int(sides[0]), int(sides[-1])
+
+
+Size = Annotated[
+    tuple[int, int] | None,
+    Parameter(
+        name="--size",
+        help="Size of the images of your own data, in pixels: 32, or width x height as 48x32.",
+        metavar="SIZE",
+        show_default="the commonest size",
+        converter=_size,
+        n_tokens=1,
+    ),
+]
+SkipBroken = Annotated[
+    bool,
+    Parameter(
+        name="--skip-broken",
+        help="Leave out pictures of your own data that cannot be read, and name them.",
+        negative="",
+        show_default=False,
+    ),
 ]
 MEGAPIXEL = 1_000_000
 Megapixels = Annotated[

@@ -1,7 +1,7 @@
 """The conditions that ``train --resume`` restores, and the check of the others. Does not depend on torch."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ class Conditions:
     """The options of a training run that are not part of its recipe; the defaults are those of a new training run."""
 
     data: str = "auto"
+    size: tuple[int, int] | None = None
+    skip_broken: bool = False
     device: str = "auto"
     threads: int | None = None
     tune: bool = True
@@ -40,14 +42,19 @@ def conditions_of(run: "Run") -> Conditions:
         "tune": environment.get("flush_denormal"),
     }
     kinds = {"data": str, "device": str, "threads": int, "tune": bool}
-    for field in fields(Conditions):
-        value, kind = values[field.name], kinds[field.name]
+    for name, kind in kinds.items():
+        value = values[name]
         if type(value) is not kind:
             raise RunError(
-                f"{field.name} of the run {run.path} is {value!r}: it must be of type {kind.__name__}.",
+                f"{name} of the run {run.path} is {value!r}: it must be of type {kind.__name__}.",
                 "The run is damaged. Train again.",
             )
-    return Conditions(**values)
+    options: dict[str, Any] = record.data.get("options") or {} if record.data else {}
+    size = options.get("size")
+    if not (size is None or (isinstance(size, list) and len(size) == 2 and all(type(side) is int for side in size))):
+        raise RunError(f"The size of the data of the run {run.path} is {size!r}.", "The run is damaged. Train again.")
+    size = tuple(size) if size else None
+    return Conditions(**values, size=size, skip_broken=options.get("skip_broken") is True)
 
 
 def check_unchanged(run: "Run", recipe: "Recipe", name: str | None, data: str | None, out: Path | None) -> None:

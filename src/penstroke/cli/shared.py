@@ -73,11 +73,19 @@ def open_data(classifier: "Classifier", source: str | None) -> "Dataset":
         DataError, UsageError: the dataset is missing or invalid.
     """
     from penstroke.cli.progress import Downloads
-    from penstroke.data import load
+    from penstroke.data import CARDS, load
 
-    trained_on = classifier.description.trained.get("data", {}).get("source")
+    record = classifier.description.trained.get("data", {})
+    trained_on = record.get("source")
+    chosen = source or trained_on or "auto"
+    _, height, width = classifier.description.image_shape
     try:
-        data = load(source or trained_on or "auto", progress=Downloads())
+        data = load(
+            chosen,
+            progress=Downloads(),
+            size=None if chosen == "auto" or chosen in CARDS else (width, height),
+            skip_broken=chosen == trained_on and (record.get("options") or {}).get("skip_broken") is True,
+        )
     except DataError as error:
         if source is None and trained_on not in (None, "mnist"):
             message = f"The data of the training is missing or invalid. {error.message}"

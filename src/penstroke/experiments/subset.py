@@ -51,4 +51,11 @@ def shorter_dataset(data: Dataset, images: int | None) -> Dataset:
     train = stratified_subset(data.train, images)
     load_test = (lambda: data.test) if data.has_test else None
     note = f"trained on {images} of {len(data.train)} images, stratified, seed {SEED}"
-    return Dataset(data.card, train, load_test, requested=data.requested, notes=(*data.notes, note))
+    return Dataset(
+        data.card,
+        train,
+        load_test,
+        requested=data.requested,
+        notes=(*data.notes, note),
+        load_validation=data.load_validation,
+    )

@@ -29,6 +29,8 @@ class DataSource(TypedDict):
     requested: NotRequired[str]
     """The name or path that the user gave, such as ``auto``."""
     notes: NotRequired[list[str]]
+    options: NotRequired[dict[str, Any]]
+    """``size`` (width and height) and ``skip_broken``, if they were given."""
 
 
 @with_config(_LENIENT)

@@ -149,7 +149,7 @@ def fit(
     recipe = recipes.get(recipe) if isinstance(recipe, str) else recipe
     keeper = Keeper(recipe.selection)
     group, device = CallbackGroup(callbacks, world, first=(keeper,)), choose_device(str(device))
-    train, validation = split_validation(require_dataset(data).train, recipe.validation)
+    train, validation = split_validation(require_dataset(data), recipe.validation)
     spec = recipe.network if network is None else UnregisteredNetwork()
     description = describe(spec, train, data.card.preprocessing, recipe.mean, recipe.std)
     augment = batch_augmentation(recipe.augmentation, train, recipe.seed, device)

@@ -254,4 +254,5 @@ def _source(data: Dataset) -> dict[str, Any]:
     name, path = data.card.name, Path(data.requested).expanduser()
     # Later commands load the data again by this: the name of a card, or the absolute path of a folder.
     source = name if name in CARDS else str(path.resolve()) if path.exists() else data.requested
-    return {"name": name, "requested": data.requested, "source": source, "notes": list(data.notes)}
+    value = {"name": name, "requested": data.requested, "source": source, "notes": list(data.notes)}
+    return value | ({"options": data.options} if data.options else {})

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from penstroke.data import Split, pixel_statistics, stratified_split
+from penstroke.data import Dataset, Split, pixel_statistics, stratified_split
 from penstroke.errors import UsageError
 from penstroke.models.description import Description
 from penstroke.networks import NetworkSpec
@@ -17,15 +17,19 @@ Channels = float | tuple[float, ...] | None
 """One value for all channels, or one for each, or None to measure it on the training images."""
 
 
-def split_validation(train: Split, validation: Validation | None) -> tuple[Split, Split | None]:
+def split_validation(data: Dataset, validation: Validation | None) -> tuple[Split, Split | None]:
     """Return the images to train on and, if the recipe has one, the validation split.
 
+    The dataset's own validation split is used if it has one; then all images of the train split are trained on.
+
     Raises:
-        DataError: one of the two would be empty.
+        DataError: one of the two would be empty, or the dataset's validation split cannot be read.
     """
     if validation is None:
-        return train, None
-    return stratified_split(train, validation.share, validation.seed)
+        return data.train, None
+    if data.validation is not None:
+        return data.train, data.validation
+    return stratified_split(data.train, validation.share, validation.seed)
 
 
 def check_statistics(mean: Channels, std: Channels, channels: int) -> None:

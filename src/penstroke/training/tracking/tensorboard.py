@@ -73,7 +73,7 @@ class TensorBoard(Tracker):
 
 def _measured(recipe: Recipe, data: Dataset) -> Split | None:
     """Return the images that the recipe measures: the validation split, the test split, or none."""
-    validation = split_validation(data.train, recipe.validation)[1]
+    validation = split_validation(data, recipe.validation)[1]
     return validation or (data.test if recipe.evaluation.test_each_epoch else None)
 
 
