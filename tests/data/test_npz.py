@@ -24,10 +24,10 @@ def test_an_archive_becomes_a_dataset(tmp_path: Path) -> None:
 
 
 def test_the_splits_of_an_archive_are_used(tmp_path: Path) -> None:
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{kind}_{part}": value for part in ("train", "val", "test") for kind, value in (("x", IMAGES), ("y", LABELS))
     }
-    np.savez(tmp_path / "mine.npz", allow_pickle=False, **arrays)
+    np.savez(tmp_path / "mine.npz", **arrays)
     data = load(tmp_path / "mine.npz")
     assert data.validation
     assert (len(data.train), len(data.validation), len(data.test)) == (10, 10, 10)
@@ -46,7 +46,7 @@ def test_the_splits_of_an_archive_are_used(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_archives_are_rejected(tmp_path: Path, arrays: Any, reason: str) -> None:
-    np.savez(tmp_path / "mine.npz", allow_pickle=False, **arrays)
+    np.savez(tmp_path / "mine.npz", **arrays)
     with pytest.raises(DataError, match=reason):
         load(tmp_path / "mine.npz")
 
