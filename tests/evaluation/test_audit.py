@@ -13,10 +13,10 @@ from penstroke.data import Split
 from penstroke.evaluation.audit import (
     Audit,
     Duplicates,
-    all_images,
     blank_images,
     find_exact_duplicates,
     find_near_duplicates,
+    joined,
 )
 
 NONE = Duplicates(np.empty((0, 2), np.int64), np.empty(0, np.float32))
@@ -27,7 +27,7 @@ def noise(seed: int, count: int, *shape: int) -> ndarray:
 
 
 def audit(splits: tuple[Split, ...], probabilities: ndarray) -> Audit:
-    blank = blank_images(all_images(splits))
+    blank = blank_images(joined(splits).images)
     return Audit(splits, probabilities, NONE, NONE, blank, {})
 
 

@@ -37,7 +37,7 @@ def test_changed_labels_get_low_probabilities(sample: Dataset, monkeypatch: pyte
     split = type(test)(test.images, labels, test.classes, "train")
     counts: list[tuple[int, int]] = []
     probabilities = out_of_fold(
-        sample, (split,), recipes.fast(), repeats=1, on_fold=lambda done, total: counts.append((done, total))
+        sample, split, recipes.fast(), repeats=1, on_fold=lambda done, total: counts.append((done, total))
     )
     assert counts == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert probabilities.sum(1) == pytest.approx(np.ones(1000), abs=1e-5)

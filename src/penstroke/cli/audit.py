@@ -80,28 +80,25 @@ def _audit(source: str, recipe: str, repeats: int, device: str) -> "Audit":
     """Return the audit of a dataset, with its progress on stderr."""
     from penstroke.cli.progress import Downloads, counter
     from penstroke.data import load
-    from penstroke.data.decoding import unreadable_pictures
     from penstroke.evaluation import audit as checks
     from penstroke.experiments.cross_validation import out_of_fold
 
-    folder = Path(source).expanduser()
-    broken = unreadable_pictures(folder) if folder.is_dir() else {}
-    data = load(source, progress=Downloads(), skip_broken=bool(broken))
+    data = load(source, progress=Downloads(), skip_broken=Path(source).expanduser().is_dir())
     for note in data.notes:
         warn(note)
     splits = (data.train, data.test) if data.has_test else (data.train,)
+    whole = checks.joined(splits)
     with counter("networks trained") as count_fold:
         probabilities = out_of_fold(
-            data, splits, recipes.get(recipe), repeats=repeats, device=device, on_fold=count_fold
+            data, whole, recipes.get(recipe), repeats=repeats, device=device, on_fold=count_fold
         )
-    images = checks.all_images(splits)
     return checks.Audit(
         splits,
         probabilities,
-        checks.find_exact_duplicates(images),
-        checks.find_near_duplicates(images),
-        checks.blank_images(images),
-        {str(path): problem for path, problem in broken.items()},
+        checks.find_exact_duplicates(whole.images),
+        checks.find_near_duplicates(whole.images),
+        checks.blank_images(whole.images),
+        {str(path): problem for path, problem in data.broken.items()},
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from penstroke.data.arrays import few
 from penstroke.data.catalog import DatasetCard, local_card
 from penstroke.data.idx import Array
-from penstroke.data.listing import SUFFIXES, Listing, Pictures, check_not_empty, imbalance_note
+from penstroke.data.listing import Listing, Pictures, check_not_empty, imbalance_note
 from penstroke.data.split import Dataset, Split, stratified_split
 from penstroke.errors import DataError
 from penstroke.pictures.files import open_picture, picture_size
@@ -50,7 +50,7 @@ def read_listing(listing: Listing, reading: Reading) -> Dataset:
     Raises:
         DataError: pictures cannot be read, or a class has none that can be read.
     """
-    parts, notes = dict(listing.parts), list(listing.notes)
+    parts, notes, broken = dict(listing.parts), list(listing.notes), dict[Path, str]()
     if reading.skip_broken:
         parts, broken = _without_broken(listing)
         if broken:
@@ -74,7 +74,9 @@ def read_listing(listing: Listing, reading: Reading) -> Dataset:
         notes=tuple(notes),
         load_validation=later("validation"),
     )
-    return dataset if "test" in parts else with_stratified_test(dataset)
+    dataset = dataset if "test" in parts else with_stratified_test(dataset)
+    dataset.broken = broken
+    return dataset
 
 
 def folder_card(folder: Path, train: Split, preprocessing: str | None) -> DatasetCard:
@@ -109,26 +111,17 @@ def resized(split: Split, size: Size | None) -> Split:
     return replace(split, images=images, mapped=False)
 
 
-def unreadable_pictures(folder: Path) -> dict[Path, str]:
-    """Return the pictures in a folder and its subfolders that cannot be read, with the reason."""
-    paths = sorted(path for path in folder.glob("**/*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    return _problems(paths)
-
-
-def _problems(paths: list[Path]) -> dict[Path, str]:
+def _without_broken(listing: Listing) -> tuple[dict[str, Pictures], dict[Path, str]]:
+    """Return the pictures that can be read, by split, and the paths of the others with the reasons."""
+    paths = [path for pictures in listing.parts.values() for path, _ in pictures]
     outcomes = _attempt_all(paths, lambda path: len(open_picture(path, min_side=1)))
-    return {path: problem for path, (_, problem) in zip(paths, outcomes, strict=True) if problem}
-
-
-def _without_broken(listing: Listing) -> tuple[dict[str, Pictures], list[Path]]:
-    """Return the pictures that can be read, by split, and the paths of the others."""
-    broken = _problems([path for pictures in listing.parts.values() for path, _ in pictures])
+    broken = {path: problem for path, (_, problem) in zip(paths, outcomes, strict=True) if problem}
     parts = {
         name: [(path, label) for path, label in pictures if path not in broken]
         for name, pictures in listing.parts.items()
     }
     check_not_empty(listing.classes, parts["train"], listing.root)
-    return {name: pictures for name, pictures in parts.items() if pictures}, list(broken)
+    return {name: pictures for name, pictures in parts.items() if pictures}, broken
 
 
 def _shown(path: Path, root: Path) -> str:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -112,6 +113,8 @@ class Dataset:
         self.load_validation = load_validation
         self.options: dict[str, Any] = {}
         """Arguments of ``load`` that were given, besides the source; with them, the same images are read again."""
+        self.broken: dict[Path, str] = {}
+        """Pictures that were left out because they cannot be read, with the reason."""
         self._load_test = load_test
 
     @classmethod

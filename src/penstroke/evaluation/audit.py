@@ -142,9 +142,10 @@ class Audit:
         }
 
 
-def all_images(splits: Sequence[Split]) -> UInt8[ndarray, "n c h w"]:
-    """Return the images of the splits in the order of an ``Audit``."""
-    return np.concatenate([split.images for split in splits])
+def joined(splits: Sequence[Split]) -> Split:
+    """Return the images and labels of all splits as one split, in the order of an ``Audit``."""
+    images, labels = (np.concatenate([getattr(split, name) for split in splits]) for name in ("images", "labels"))
+    return Split(images, labels, splits[0].classes, "all")
 
 
 def find_exact_duplicates(images: UInt8[ndarray, "n c h w"]) -> Duplicates:

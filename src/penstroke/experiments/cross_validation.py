@@ -22,7 +22,7 @@ REPEATS = 5
 
 def out_of_fold(
     data: Dataset,
-    splits: tuple[Split, ...],
+    split: Split,
     recipe: Recipe,
     *,
     folds: int = FOLDS,
@@ -33,8 +33,8 @@ def out_of_fold(
     """Return the mean probabilities of cross-validated networks.
 
     Args:
-        data: the dataset that the splits belong to.
-        splits: the images; those of all splits are divided together.
+        data: the dataset that the images belong to.
+        split: the images.
         recipe: trains the networks; each has another seed.
         folds: number of parts of the images.
         repeats: number of random divisions into parts.
@@ -45,11 +45,9 @@ def out_of_fold(
         DataError: a class has fewer images than there are folds.
         ModelError: a training fails.
     """
-    images = np.concatenate([split.images for split in splits])
+    images, labels, classes = split.images, split.labels, split.classes
     steps = max(1, len(images) * (folds - 1) // folds // recipe.batch_size)
     recipe = recipe.replace(epochs=max(recipe.epochs, -(-MIN_STEPS // steps)))
-    labels = np.concatenate([split.labels for split in splits])
-    classes = splits[0].classes
     total = np.zeros((len(labels), len(classes)), np.float64)
     for repeat in range(repeats):
         for number, held_out in enumerate(stratified_folds(labels, folds, recipe.seed + repeat)):
