@@ -137,7 +137,8 @@ def main() -> None:
     threading.Thread(target=read, daemon=True).start()
     stop = StopWhenAlone(closed)
     configured = False
-    while (line := tasks.get()) is not None and not closed.is_set():
+    # `closed` is tested first: a training that waited for an answer has already taken the None out of the queue.
+    while not closed.is_set() and (line := tasks.get()) is not None:
         task = json.loads(line)
         if not configured:
             runtime.configure(task["threads"])
