@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from penstroke.data import Dataset, load
     from penstroke.evaluation import evaluate
     from penstroke.inference import Classifier
-    from penstroke.networks import ConvNet, PatchNet
+    from penstroke.networks import ConvNet, PatchNet, ResNet
     from penstroke.recipes import Recipe
     from penstroke.training import Callback, StopTraining, fit
 
@@ -27,6 +27,7 @@ __all__ = [
     "Dataset",
     "PatchNet",
     "Recipe",
+    "ResNet",
     "StopTraining",
     "__version__",
     "evaluate",
@@ -42,7 +43,7 @@ _load, __dir__, _ = lazy_loader.attach(
         "data": ["Dataset", "load"],
         "evaluation": ["evaluate"],
         "inference": ["Classifier"],
-        "networks": ["ConvNet", "PatchNet"],
+        "networks": ["ConvNet", "PatchNet", "ResNet"],
         "recipes": ["Recipe"],
         "training": ["Callback", "StopTraining", "fit"],
     },

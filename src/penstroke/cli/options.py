@@ -1,5 +1,6 @@
 """The options that several commands share, each defined once, and the conversion of arguments to numbers."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -126,6 +127,23 @@ SkipBroken = Annotated[
         show_default=False,
     ),
 ]
+
+
+def duration(type_: Any, tokens: Sequence[Token]) -> float:  # noqa: ARG001 - the signature of a converter
+    """Return the seconds of ``90s``, ``10m`` or ``1.5h``.
+
+    Raises:
+        UsageError: the argument is not a duration.
+    """
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([smh])", tokens[0].value.strip().lower())
+    seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+    if not seconds:
+        raise UsageError(
+            f"{tokens[0].keyword} is {tokens[0].value!r}: it must be a time above 0.", "Give it as 90s, 10m or 1.5h."
+        )
+    return seconds
+
+
 MEGAPIXEL = 1_000_000
 Megapixels = Annotated[
     int,

@@ -10,6 +10,7 @@ from cyclopts import Group, Parameter, Token
 
 from penstroke import recipes
 from penstroke.cli.options import integer, number
+from penstroke.data import CARDS
 from penstroke.recipes.fields import CHOICES, PARTS, flat_names
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -35,15 +36,33 @@ def with_recipe_options(function: Function) -> Function:
     return function
 
 
-def chosen_recipe(name: str | None, config: Path | None, fields: dict[str, Any]) -> recipes.Recipe:
-    """Return the recipe of a TOML file or of a name, by default `book`, changed by the options.
+def chosen_recipe(
+    name: str | None, config: Path | None, fields: dict[str, Any], data: str | None = None
+) -> recipes.Recipe:
+    """Return the recipe of a TOML file or of a name, by default that for the data, changed by the options.
+
+    Args:
+        name: the name of a recipe, if given.
+        config: a TOML file, if given.
+        fields: values of some fields.
+        data: what the data are loaded from; see ``default_recipe``.
 
     Raises:
         UsageError: the file, the name or a field is invalid.
     """
     base = recipes.get(name) if name else None
-    recipe = recipes.Recipe.from_toml(config, base) if config else base or recipes.get("book")
+    recipe = recipes.Recipe.from_toml(config, base) if config else base or recipes.get(default_recipe(data))
     return recipe.replace(**fields)
+
+
+def default_recipe(data: str | None) -> str:
+    """Return the name of the recipe for a dataset: `book` for known digits, otherwise `general`.
+
+    Args:
+        data: what the data are loaded from; None for the default.
+    """
+    known = CARDS.get(data or "")
+    return "book" if data in (None, "auto") or (known and known.preprocessing == "digit") else "general"
 
 
 def _annotations() -> dict[str, Any]:

@@ -65,7 +65,7 @@ def sweep(
     """Train each combination of values with each seed, and return one table."""
     from penstroke.experiments import build_plan, parse_variation
 
-    base = chosen_recipe(recipe, config, fields)
+    base = chosen_recipe(recipe, config, fields, data)
     if find_lr:
         check_inapplicable("--find-lr", {"--vary": vary, "--jobs": jobs, "--seeds": seeds if seeds > 1 else None})
         folder = out or Path("sweeps") / f"{base.name}-find-lr"

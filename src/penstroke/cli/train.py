@@ -1,5 +1,6 @@
 """``penstroke train [RECIPE]``: train a recipe, or continue a run, and store everything in a run folder."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from penstroke import recipes
-from penstroke.cli.options import DATA_HELP, Device, Json, Size, SkipBroken, Threads
+from penstroke.cli.options import DATA_HELP, Device, Json, Size, SkipBroken, Threads, duration
 from penstroke.cli.output import Result, escape_control, warn
 from penstroke.cli.recipe_options import chosen_recipe, with_recipe_options
 from penstroke.cli.resuming import Conditions, check_unchanged, conditions_of
@@ -32,10 +33,11 @@ RecipeName = Annotated[
     str | None,
     Parameter(
         name="recipe",
-        help="book: the textbook's training; fast: 99 % on MNIST in one epoch; robust: for pictures of your own.",
+        help="book: the textbook's training; fast: 99 % on MNIST in one epoch; robust: for photos of digits; general: "
+        "for pictures of any kind.",
         choices=tuple(recipes.RECIPES),
         show_choices=False,
-        show_default="book",
+        show_default="book for MNIST, general for your own data",
     ),
 ]
 TrainingData = Annotated[str | None, Parameter(name="--data", help=DATA_HELP, metavar="DATA", show_default="auto")]
@@ -84,6 +86,19 @@ CheckpointEvery = Annotated[
 ]
 
 
+Budget = Annotated[
+    float | None,
+    Parameter(
+        name="--budget",
+        help="Time of the training, as 90s, 10m or 1h: chooses the width of the network and the number of epochs by a "
+        "measurement on this machine.",
+        metavar="TIME",
+        converter=duration,
+        show_default=False,
+    ),
+]
+
+
 @with_recipe_options
 def train(
     recipe: RecipeName = None,
@@ -94,6 +109,7 @@ def train(
     skip_broken: SkipBroken = False,
     out: RunFolder = None,
     config: Config = None,
+    budget: Budget = None,
     resume: Resume = False,
     checkpoint_every: CheckpointEvery = None,
     device: TrainingDevice = None,
@@ -108,8 +124,8 @@ def train(
     """Train a recipe in a new run, or continue a run, and return the measurements of its epochs."""
     if seeds is not None:
         other: dict[str, Any] = {"--resume": resume, "--checkpoint-every": checkpoint_every, "--no-tune": tune is False}
-        other |= {"--track": track, "--size": size, "--skip-broken": skip_broken}
-        base = _recipe(recipe, config, fields, None)
+        other |= {"--track": track, "--budget": budget, "--size": size, "--skip-broken": skip_broken}
+        base = _recipe(recipe, config, fields, data, None)
         return train_seeds(
             base, seeds, data=data, out=out, jobs=jobs, threads=threads, device=device, inapplicable=other
         )
@@ -117,7 +133,9 @@ def train(
         raise UsageError("--jobs applies only to several trainings.", "Add --seeds, for example --seeds 5.")
     interval = CheckpointInterval.parse(checkpoint_every) if checkpoint_every else None
     run = _run_to_resume(resume)
-    chosen = _recipe(recipe, config, fields, run)
+    chosen = _recipe(recipe, config, fields, data, run)
+    if run is None and recipe is None and config is None:
+        warn(f"recipe {chosen.name}, the default for {'MNIST' if chosen.name == 'book' else 'pictures of your own'}")
     conditions = (conditions_of(run) if run else Conditions()).changed(
         data=data, size=size, skip_broken=skip_broken or None, device=device, threads=threads, tune=tune
     )
@@ -125,7 +143,11 @@ def train(
         check_unchanged(run, chosen, recipe, data, out)
         if run.finished:
             return _nothing_to_resume(run)
-    return _train(run, chosen, conditions, interval, out, track or (), as_json=json)
+    given = [name for name in ("epochs", "channels") if name in fields]
+    if budget is not None and (run is not None or given):
+        what = f"--{given[0]}" if given else "--resume"
+        raise UsageError(f"--budget chooses the size of a new training: not together with {what}.", "Omit one of them.")
+    return _train(run, chosen, conditions, interval, out, track or (), budget, as_json=json)
 
 
 def _run_to_resume(resume: Path | bool) -> "Run | None":
@@ -137,9 +159,11 @@ def _run_to_resume(resume: Path | bool) -> "Run | None":
     return runs.to_resume(None if resume is True else resume)
 
 
-def _recipe(name: str | None, config: Path | None, flat: dict[str, Any], run: "Run | None") -> "Recipe":
+def _recipe(
+    name: str | None, config: Path | None, flat: dict[str, Any], data: str | None, run: "Run | None"
+) -> "Recipe":
     """Return the recipe of the run, of the TOML file, or of the given name, changed by the options."""
-    return run.recipe().replace(**flat) if run and not config else chosen_recipe(name, config, flat)
+    return run.recipe().replace(**flat) if run and not config else chosen_recipe(name, config, flat, data)
 
 
 def _train(
@@ -149,10 +173,12 @@ def _train(
     interval: CheckpointInterval | None,
     out: Path | None,
     track: Sequence[str],
+    budget: float | None,
     *,
     as_json: bool,
 ) -> Result:
     """Train and print progress; return the result."""
+    started = time.perf_counter()
     require_extra("train", "torch")
 
     from penstroke import runtime
@@ -160,6 +186,7 @@ def _train(
     from penstroke.cli.progress import Downloads
     from penstroke.data import load
     from penstroke.training import resume_run, train_run
+    from penstroke.training.budget import for_budget
     from penstroke.training.tracking import build_tracker
 
     runtime.configure(conditions.threads, tune=conditions.tune)
@@ -169,12 +196,17 @@ def _train(
     data = load(conditions.data, progress=Downloads(), size=conditions.size, skip_broken=conditions.skip_broken)
     for note in data.notes:
         warn(note)
+    if budget is not None:
+        recipe, note = for_budget(recipe, data, budget - (time.perf_counter() - started), runtime.choose_device(device))
+        warn(note)
     stop = SignalStop()
     callbacks = [training_printer(recipe.log_every), *([] if as_json else [EpochPrinter()]), *trackers, stop]
     with stop.listening():
         if run is None:
             interval = interval or CheckpointInterval()
-            run, fitted = train_run(recipe, data, device=device, out=out, callbacks=callbacks, interval=interval)
+            run, fitted = train_run(
+                recipe, data, device=device, out=out, callbacks=callbacks, interval=interval, report=warn
+            )
             warn_if_renamed(out, run.path)
         else:
             fitted = resume_run(run, data, device=device, callbacks=callbacks, interval=interval, report=warn)

@@ -73,7 +73,7 @@ def tune(
     if not range:
         raise UsageError("--range is missing.", "Name a field and its bounds: --range lr=0.01..1.")
     # A validation split is needed, and the test split must not be used: these are defaults here.
-    base = chosen_recipe(recipe, config, {})
+    base = chosen_recipe(recipe, config, {}, data)
     defaults: dict[str, Any] = {"test_each_epoch": False} | ({} if base.validation else {"validation": 0.1})
     base = base.replace(**defaults | fields)
     ranges = tuple(parse_range(text) for text in range)

@@ -11,6 +11,7 @@ from penstroke.errors import DataError
 from penstroke.inference.predictions import class_probabilities
 from penstroke.recipes import Recipe
 from penstroke.training import fit
+from penstroke.training.adapt import adapt
 
 FOLDS = 4
 """Number of parts of the images; a network is trained on all but one of them."""
@@ -46,6 +47,7 @@ def out_of_fold(
         ModelError: a training fails.
     """
     images, labels, classes = split.images, split.labels, split.classes
+    recipe, _ = adapt(recipe, split)
     steps = max(1, len(images) * (folds - 1) // folds // recipe.batch_size)
     recipe = recipe.replace(epochs=max(recipe.epochs, -(-MIN_STEPS // steps)))
     total = np.zeros((len(labels), len(classes)), np.float64)

@@ -13,12 +13,10 @@ from penstroke.data import Dataset
 from penstroke.errors import UsageError
 from penstroke.recipes import Recipe
 from penstroke.runtime import choose_device
-from penstroke.synthesis import batch_augmentation
-from penstroke.training.batches import Batches
+from penstroke.training.adapt import adapt
 from penstroke.training.loop import train_step
 from penstroke.training.losses import build_loss
-from penstroke.training.start import describe, initial_state, split_validation
-from penstroke.training.tensors import TensorSplit
+from penstroke.training.start import build_start, split_validation
 
 LOW, HIGH = 1e-5, 100.0
 """The range of learning rates."""
@@ -109,17 +107,15 @@ def find_lr(
         )
     target = choose_device(device)
     train, _ = split_validation(data, recipe.validation)
-    description = describe(recipe.network, train, data.card.preprocessing, recipe.mean, recipe.std)
-    augment = batch_augmentation(recipe.augmentation, train, recipe.seed, target)
-    batches = Batches(TensorSplit.from_split(train, target), recipe.batch_size, recipe.seed, augment)
-    state = initial_state(recipe.network, description, recipe.optimizer, recipe.seed, batches.steps, target)
+    recipe, _ = adapt(recipe, train)
+    state, batches = build_start(recipe, train, data.card.preprocessing, target)
     state.network.train()
     loss_of = build_loss(recipe.label_smoothing, recipe.augmentation.outliers)
     rates: list[float] = []
     losses: list[float] = []
     smoothed: list[float] = []
     mean = 0.0
-    source = _endless(batches)
+    source = batches.endless()
     for step in range(steps):
         lr = low * (high / low) ** (step / (steps - 1))
         images, labels = next(source)
@@ -133,14 +129,6 @@ def find_lr(
         smoothed.append(corrected)
         report(step + 1, steps)
     return RangeTest(tuple(rates), tuple(losses), tuple(smoothed))
-
-
-def _endless(batches: Batches) -> Any:
-    """Yield the batches of epoch after epoch."""
-    epoch = 1
-    while True:
-        yield from batches.epoch(epoch, 0)
-        epoch += 1
 
 
 def range_figure(test: RangeTest, title: str) -> Any:

@@ -7,7 +7,7 @@ folders alone, so that it survives a kill at any time.
 from collections.abc import Callable, Iterator
 from concurrent.futures import as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from penstroke.models.modules import check_network
 from penstroke.runs import Run, RunRecord
 from penstroke.runs.record import read_object
 from penstroke.synthesis import check_augmentation
+from penstroke.training.adapt import adapt
+from penstroke.training.start import split_validation
 
 FILE = "experiment.json"
 Report = Callable[[Experiment, int], None]
@@ -97,6 +99,8 @@ def open_experiments(
     """
     data = shorter_dataset(load(source, progress=progress), images)
     _, channels, height, width = data.train.images.shape
+    train, _ = split_validation(data, plan.settings[0].recipe.validation)
+    plan = replace(plan, settings=tuple(replace(each, recipe=adapt(each.recipe, train)[0]) for each in plan.settings))
     for setting in plan.settings:
         try:
             check_network(setting.recipe.network, (channels, height, width), len(data.train.classes))

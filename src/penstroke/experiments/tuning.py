@@ -27,6 +27,7 @@ from penstroke.experiments.workers import Conditions, Workers
 from penstroke.recipes import Recipe
 from penstroke.recipes.fields import CHOICES
 from penstroke.runs import Run
+from penstroke.training.adapt import adapt
 
 FILE = "study.journal"
 NAME = "penstroke"
@@ -56,7 +57,13 @@ class Tuning:
         """Return the training of a trial."""
         by_name = {found.field: found for found in self.ranges}
         values = {name: value_of(by_name[name], value) for name, value in trial.params.items()}
-        return Experiment(Setting(values, self.base.replace(**values)), self.base.seed)
+        recipe, _ = adapt(self.adapted.replace(**values), self.experiments.data.train)
+        return Experiment(Setting(values, recipe), self.base.seed)
+
+    @property
+    def adapted(self) -> Recipe:
+        """The base with the values that it leaves to the training images."""
+        return self.experiments.plan.settings[0].recipe
 
     def run(self, trial: FrozenTrial) -> Run:
         """Return the run of a trial, which need not exist."""

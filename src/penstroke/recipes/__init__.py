@@ -23,7 +23,7 @@ from penstroke.recipes.parts import (
     StepDecay,
     Validation,
 )
-from penstroke.recipes.presets import RECIPES, book, fast, get, robust
+from penstroke.recipes.presets import RECIPES, book, fast, general, get, robust
 from penstroke.recipes.recipe import Recipe
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "Validation",
     "book",
     "fast",
+    "general",
     "get",
     "options",
     "robust",

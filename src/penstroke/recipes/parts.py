@@ -6,7 +6,7 @@ This module imports neither torch nor NumPy.
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from penstroke.schema import value_class
 
@@ -74,7 +74,15 @@ class SGD:
     kind: ClassVar[str] = "sgd"
     lr: Rate = 0.05
     momentum: Momentum = 0.0
+    nesterov: bool = Field(default=False, description="Nesterov momentum.")
     weight_decay: WeightDecay = 0.0
+    decay_biases: bool = Field(default=True, description="Apply weight decay to biases and normalisation layers, too.")
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> "SGD":
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov is True but momentum is 0; set momentum, for example to 0.9")
+        return self
 
 
 @value_class
@@ -120,6 +128,20 @@ class Augmentation:
     )
     distortion: Annotated[float, Ge(0), Le(2)] = Field(
         default=0.0, description="Strength of random distortions (rotation, bending, blur and others); 1 is strong."
+    )
+    crop: Half = Field(
+        default=0.0,
+        description="Largest random shift of each image, with reflected borders, as a fraction of its sides.",
+    )
+    flip: bool | None = Field(
+        default=False,
+        description="Mirror half of the images; by default, if mirrored training images look like others.",
+    )
+    jitter: Fraction = Field(
+        default=0.0, description="Largest random change of brightness, contrast and saturation, as a fraction."
+    )
+    cutout: Fraction = Field(
+        default=0.0, description="Sides of a random rectangle that is covered, as a fraction of those of the image."
     )
     outliers: Half = Field(
         default=0.0, description="Fraction of each batch replaced by outliers; only for digits of 28x28 pixels."

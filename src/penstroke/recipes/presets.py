@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from penstroke.errors import UsageError, nearest
-from penstroke.networks import PatchNet
-from penstroke.recipes.parts import Augmentation, Evaluation, Muon, OneCycle, Validation
+from penstroke.networks import PatchNet, ResNet
+from penstroke.recipes.parts import SGD, Augmentation, Evaluation, Muon, OneCycle, Validation
 from penstroke.recipes.recipe import Recipe
 
 
@@ -65,7 +65,30 @@ def robust(**flat: Any) -> Recipe:
     return recipe.replace(**flat)
 
 
-RECIPES: dict[str, Callable[..., Recipe]] = {"book": book, "fast": fast, "robust": robust}
+def general(**flat: Any) -> Recipe:
+    """Return the recipe for pictures of any kind: a residual network, with augmentation of photographs.
+
+    ``docs/general.md`` describes how it was found and how accurate it is.
+
+    Args:
+        flat: other values of some fields; see ``Recipe.replace``.
+    """
+    recipe = Recipe(
+        name="general",
+        network=ResNet(),
+        epochs=40,
+        scale_epochs=True,
+        batch_size=128,
+        optimizer=SGD(lr=0.4, momentum=0.9, nesterov=True, weight_decay=5e-4, decay_biases=False),
+        schedule=OneCycle(warmup=0.2),
+        augmentation=Augmentation(crop=0.125, flip=None, jitter=0.2, cutout=0.3),
+        validation=Validation(share=0.1),
+        label_smoothing=0.1,
+    )
+    return recipe.replace(**flat)
+
+
+RECIPES: dict[str, Callable[..., Recipe]] = {"book": book, "fast": fast, "robust": robust, "general": general}
 """The built-in recipes by name."""
 
 

@@ -39,6 +39,8 @@ Std = Annotated[
     PerChannel,
     Rule("a number above 0 and at most 1, or one for each channel"),
 ]
+REFERENCE_IMAGES = 5000
+"""Number of training images for which ``epochs`` is meant if it is scaled."""
 FolderName = Annotated[
     str,
     StringConstraints(pattern=r"^[^./\\][^/\\]*$"),
@@ -63,6 +65,11 @@ class Recipe:
         default_factory=lambda: ConvNet(), description="Network."
     )
     epochs: Count = Field(default=2, description="Number of passes over the training images.")
+    scale_epochs: bool = Field(
+        default=False,
+        description=f"Multiply epochs by the square root of {REFERENCE_IMAGES} / training images, unless epochs is "
+        "given.",
+    )
     batch_size: Count = Field(default=32, description="Images per training step.")
     optimizer: Annotated[Optimizer, Rule("an optimizer, for example Adam(lr=0.001)")] = Field(
         default_factory=lambda: Adadelta(), description="Optimizer."
@@ -114,12 +121,20 @@ class Recipe:
         """Return a recipe with other values of some fields, given by their flat names.
 
         A network, optimizer or schedule of a new kind starts from its defaults. Whole parts may be given, too:
-        ``recipe.replace(optimizer=Adam(lr=0.01))``.
+        ``recipe.replace(optimizer=Adam(lr=0.01))``. A number of epochs is exact: it is not scaled.
 
         Raises:
             UsageError: a field is unknown, invalid or does not apply; all such fields are listed.
         """
+        if "epochs" in flat:
+            flat = {"scale_epochs": False} | flat
         return fields.assemble(type(self), flat, fields.flatten(self))
+
+    def epochs_for(self, images: int) -> int:
+        """Return the number of epochs for a number of training images: more for small sets, fewer for large ones."""
+        if not self.scale_epochs:
+            return self.epochs
+        return max(1, round(self.epochs * (REFERENCE_IMAGES / images) ** 0.5))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, from which ``from_json`` makes an equal recipe."""

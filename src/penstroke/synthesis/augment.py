@@ -118,10 +118,10 @@ def augment(images: RawImages | Images, strength: float) -> Images:
     if not strength:
         return originals
     changed = _change_tones(_change_strokes(_warp(originals, strength), strength), strength).clamp_(0, 255)
-    return torch.where(_uniform(originals, 0, 1) < UNCHANGED_SHARE, originals, changed)
+    return torch.where(uniform(originals, 0, 1) < UNCHANGED_SHARE, originals, changed)
 
 
-def _uniform(images: Images, low: float, high: float) -> Float[Tensor, "n 1 1 1"]:
+def uniform(images: Images, low: float, high: float) -> Float[Tensor, "n 1 1 1"]:
     """Return one uniform random number per image."""
     return torch.empty(len(images), 1, 1, 1, device=images.device).uniform_(low, high)
 
@@ -148,7 +148,7 @@ def _warp(images: Images, strength: float) -> Images:
 
 def _change_strokes(images: Images, strength: float) -> Images:
     """Return the images with thicker or thinner strokes."""
-    pen = _uniform(images, -strength, strength)
+    pen = uniform(images, -strength, strength)
     dilated = F.max_pool2d(images, 3, 1, 1)
     eroded = -F.max_pool2d(-images, 3, 1, 1)
     thicker = pen.clamp(0) * MAX_DILATION * (dilated - images)
@@ -159,10 +159,10 @@ def _change_tones(images: Images, strength: float) -> Images:
     """Return the images with random blur, gamma, contrast and noise, some of them with residue of the paper."""
     channels = images.shape[1]
     box = torch.full((channels, 1, 3, 3), 1 / 9, device=images.device)
-    images = images.lerp(F.conv2d(images, box, padding=1, groups=channels), _uniform(images, 0, strength * MAX_BLUR))
-    gamma = torch.exp(_uniform(images, -strength * MAX_LOG_GAMMA, strength * MAX_LOG_GAMMA))
-    images = 255 * (images / 255).clamp_(0, 1) ** gamma * (1 - _uniform(images, 0, strength * MAX_CONTRAST_LOSS))
-    images = images + torch.randn_like(images).mul_(_uniform(images, 0, strength * MAX_NOISE))
+    images = images.lerp(F.conv2d(images, box, padding=1, groups=channels), uniform(images, 0, strength * MAX_BLUR))
+    gamma = torch.exp(uniform(images, -strength * MAX_LOG_GAMMA, strength * MAX_LOG_GAMMA))
+    images = 255 * (images / 255).clamp_(0, 1) ** gamma * (1 - uniform(images, 0, strength * MAX_CONTRAST_LOSS))
+    images = images + torch.randn_like(images).mul_(uniform(images, 0, strength * MAX_NOISE))
     residue = torch.rand(len(images), 1, 8, 8, device=images.device).sub_(0.7).clamp_(0)
-    residue = residue * (_uniform(images, 0, 1) < RESIDUE_SHARE) * strength * MAX_RESIDUE / 0.3
+    residue = residue * (uniform(images, 0, 1) < RESIDUE_SHARE) * strength * MAX_RESIDUE / 0.3
     return torch.maximum(images, F.interpolate(residue, images.shape[2:], mode="bilinear", align_corners=False))

@@ -10,6 +10,7 @@ from penstroke.data import Split
 from penstroke.errors import UsageError
 from penstroke.recipes.parts import Augmentation
 from penstroke.synthesis.augment import augment, mix_outliers, shift_batch
+from penstroke.synthesis.photographs import crop_and_flip, cut_out, jitter_colours
 
 MAX_OUTLIERS = 14_000
 """Maximum number of images in the outlier pool; the pool is never larger than the training split."""
@@ -54,6 +55,8 @@ def batch_augmentation(
     """
     check_augmentation(augmentation, train)
     shift, distortion, outliers = augmentation.shift, augmentation.distortion, augmentation.outliers
+    crop, flip = augmentation.crop, bool(augmentation.flip)
+    jitter, cutout = augmentation.jitter, augmentation.cutout
     pool: tuple[Tensor, Tensor] | None = None
     if outliers:
         from penstroke.synthesis.outliers import (
@@ -67,6 +70,9 @@ def batch_augmentation(
         if pool is not None:
             images, labels = mix_outliers(images, labels, outliers, pool)
         images = shift_batch(images, shift)
-        return (augment(images, distortion) if distortion else images), labels
+        images = augment(images, distortion) if distortion else images
+        if crop or flip or jitter or cutout:
+            images = cut_out(jitter_colours(crop_and_flip(images, crop, flip=flip), jitter), cutout)
+        return images, labels
 
     return augment_batch

@@ -5,6 +5,7 @@ mapped file, which may be larger than memory, are read in shuffled blocks: sever
 their images are shuffled together, so that the disk reads long contiguous ranges.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -70,6 +71,11 @@ class Batches:
                 images, labels = self.augment(images, labels)
             part = self.world.part(len(labels))
             yield images[part], labels[part]
+
+    def endless(self) -> Iterator[Batch]:
+        """Yield the batches of epoch after epoch, without end."""
+        for epoch in itertools.count(1):
+            yield from self.epoch(epoch)
 
     def indices(self, epoch: int, step: int) -> Int64[Tensor, "b"]:
         """Return the positions in the split of the images in batch ``step``, from 0, over all processes."""

@@ -19,10 +19,9 @@ from torch.nn import functional as F
 from penstroke import recipes
 from penstroke.data import Dataset
 from penstroke.data.split import require_dataset
-from penstroke.networks.spec import UnregisteredNetwork
 from penstroke.recipes import Recipe
 from penstroke.runtime import choose_device, configure
-from penstroke.synthesis import batch_augmentation
+from penstroke.training.adapt import adapt
 from penstroke.training.batches import Batches
 from penstroke.training.callbacks import Callback, CallbackGroup, StopTraining
 from penstroke.training.finite import FiniteCheck
@@ -34,8 +33,7 @@ from penstroke.training.optimizers import Optimizer
 from penstroke.training.schedules import lr_factor
 from penstroke.training.selection import Keeper
 from penstroke.training.snapshot import Snapshot, restore
-from penstroke.training.start import describe, initial_state, split_validation
-from penstroke.training.tensors import TensorSplit
+from penstroke.training.start import build_start, split_validation
 from penstroke.training.world import World
 
 
@@ -150,11 +148,8 @@ def fit(
     keeper = Keeper(recipe.selection)
     group, device = CallbackGroup(callbacks, world, first=(keeper,)), choose_device(str(device))
     train, validation = split_validation(require_dataset(data), recipe.validation)
-    spec = recipe.network if network is None else UnregisteredNetwork()
-    description = describe(spec, train, data.card.preprocessing, recipe.mean, recipe.std)
-    augment = batch_augmentation(recipe.augmentation, train, recipe.seed, device)
-    batches = Batches(TensorSplit.from_split(train, device), recipe.batch_size, recipe.seed, augment, world)
-    state = initial_state(spec, description, recipe.optimizer, recipe.seed, batches.steps, device, network)
+    recipe, _ = adapt(recipe, train)
+    state, batches = build_start(recipe, train, data.card.preprocessing, device, network, world)
     state.started = started
     if start:
         restore(state, start)

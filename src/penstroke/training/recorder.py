@@ -18,13 +18,14 @@ from penstroke.recipes import Recipe
 from penstroke.runs import Run
 from penstroke.runtime import choose_device, differences, enough_memory, environment
 from penstroke.synthesis import check_augmentation
+from penstroke.training.adapt import adapt
 from penstroke.training.callbacks import Callback, check_callbacks
 from penstroke.training.checkpoint import Checkpoint, Checkpointer, latest
 from penstroke.training.fitted import Fitted
 from penstroke.training.history import EpochRow, Progress
 from penstroke.training.interval import CheckpointInterval
 from penstroke.training.loop import fit
-from penstroke.training.start import check_statistics
+from penstroke.training.start import check_statistics, split_validation
 
 FLUSH_EVERY = 1000
 """Steps that are kept in memory before they are written."""
@@ -82,6 +83,7 @@ def train_run(
     out: Path | None = None,
     callbacks: Sequence[Callback] = (),
     interval: CheckpointInterval = CheckpointInterval(),  # noqa: B008 - frozen
+    report: Callable[[str], None] = lambda _: None,
 ) -> tuple[Run, Fitted]:
     """Train as ``fit`` does, and record everything in a new run folder.
 
@@ -95,6 +97,7 @@ def train_run(
         out: folder of the run; if it exists, the next free name is used.
         callbacks: notified of each step and epoch.
         interval: how often checkpoints are written.
+        report: called with one sentence for each value of the recipe that is chosen by the training images.
 
     Raises:
         UsageError, ModelError, DataError: see ``fit``.
@@ -104,6 +107,10 @@ def train_run(
     conditions = environment(str(choose_device(device)))
     # Checked before the run folder is created, so that an invalid call creates none.
     _, channels, height, width = data.train.images.shape
+    train, _ = split_validation(data, recipe.validation)
+    recipe, notes = adapt(recipe, train)
+    for note in notes:
+        report(note)
     check_network(recipe.network, (channels, height, width), len(data.train.classes))
     check_augmentation(recipe.augmentation, data.train)
     check_statistics(recipe.mean, recipe.std, channels)

@@ -8,13 +8,47 @@ from penstroke.errors import UsageError
 from penstroke.models.description import Description
 from penstroke.networks import NetworkSpec
 from penstroke.networks.layers import wrap_module
+from penstroke.networks.spec import UnregisteredNetwork
+from penstroke.recipes import Recipe
 from penstroke.recipes.parts import Optimizer, Validation
 from penstroke.runtime import derived_seed
+from penstroke.synthesis import batch_augmentation
+from penstroke.training.batches import Batches
 from penstroke.training.history import State
 from penstroke.training.optimizers import build_optimizers, last_layer
+from penstroke.training.tensors import TensorSplit
+from penstroke.training.world import World
 
 Channels = float | tuple[float, ...] | None
 """One value for all channels, or one for each, or None to measure it on the training images."""
+
+
+def build_start(
+    recipe: Recipe,
+    train: Split,
+    preprocessing: str,
+    device: torch.device,
+    module: nn.Module | None = None,
+    world: World = World(),  # noqa: B008 - frozen
+) -> tuple[State, Batches]:
+    """Return the state before the first step, and the batches of all epochs.
+
+    Args:
+        recipe: the recipe, adapted to the images.
+        train: the images to train on.
+        preprocessing: how pictures are prepared for the model.
+        device: device of the network and the images.
+        module: trained instead of the network of the recipe, with the weights that it has.
+        world: rank of this process and number of processes.
+
+    Raises:
+        UsageError: a part of the recipe does not apply to the images.
+    """
+    spec = recipe.network if module is None else UnregisteredNetwork()
+    description = describe(spec, train, preprocessing, recipe.mean, recipe.std)
+    augment = batch_augmentation(recipe.augmentation, train, recipe.seed, device)
+    batches = Batches(TensorSplit.from_split(train, device), recipe.batch_size, recipe.seed, augment, world)
+    return initial_state(spec, description, recipe.optimizer, recipe.seed, batches.steps, device, module), batches
 
 
 def split_validation(data: Dataset, validation: Validation | None) -> tuple[Split, Split | None]:

@@ -17,9 +17,10 @@ HEAD_BETAS = (0.7, 0.9)
 
 
 def build_optimizers(spec: parts.Optimizer, network: nn.Module, head: Collection[str]) -> list[Optimizer]:
-    """Return the optimizers that together train all parameters of a network: one, or two for `muon`.
+    """Return the optimizers that together train all parameters of a network.
 
     Muon trains the matrices and kernels outside the head at ``lr``; Adam trains the other parameters at ``head_lr``.
+    SGD without ``decay_biases`` is two optimizers, of which the one for biases and normalisation has no weight decay.
 
     Args:
         spec: the kind of optimizer and its options.
@@ -32,6 +33,11 @@ def build_optimizers(spec: parts.Optimizer, network: nn.Module, head: Collection
         others = [weight for name, weight in trained.items() if name not in inner]
         muon = Muon([trained[name] for name in inner], spec.lr, spec.momentum)
         return [muon, Adam(others, spec.head_lr, betas=HEAD_BETAS)]
+    if isinstance(spec, parts.SGD) and not spec.decay_biases:
+        matrices = [weight for weight in trained.values() if weight.ndim > 1]
+        vectors = [weight for weight in trained.values() if weight.ndim <= 1]
+        groups = ((matrices, spec.weight_decay), (vectors, 0.0))
+        return [_sgd(spec, FlatWeights(weights), decay) for weights, decay in groups if weights]
     weights = FlatWeights(trained.values())
     match spec:
         case parts.Adadelta():
@@ -43,8 +49,12 @@ def build_optimizers(spec: parts.Optimizer, network: nn.Module, head: Collection
         case parts.RMSprop():
             return [RMSprop(weights, spec.lr, spec.momentum, spec.weight_decay)]
         case parts.SGD():
-            return [SGD(weights, spec.lr, spec.momentum, spec.weight_decay)]
+            return [_sgd(spec, weights, spec.weight_decay)]
     assert_never(spec)
+
+
+def _sgd(spec: parts.SGD, weights: FlatWeights, weight_decay: float) -> SGD:
+    return SGD(weights, spec.lr, spec.momentum, weight_decay, nesterov=spec.nesterov)
 
 
 def last_layer(network: nn.Module) -> str:

@@ -88,11 +88,14 @@ class SGD(Optimizer):
         lr: learning rate.
         momentum: momentum factor.
         weight_decay: L2 penalty.
+        nesterov: whether the momentum is that of Nesterov.
     """
 
-    def __init__(self, weights: Weights, lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self, weights: Weights, lr: float, momentum: float = 0.0, weight_decay: float = 0.0, *, nesterov: bool = False
+    ) -> None:
         super().__init__(weights, lr, ("momentum_buffer",) if momentum else ())
-        self.momentum, self.weight_decay = momentum, weight_decay
+        self.momentum, self.weight_decay, self.nesterov = momentum, weight_decay, nesterov
 
     @torch.no_grad()
     def step(self, factor: float = 1.0) -> None:
@@ -102,5 +105,5 @@ class SGD(Optimizer):
             buffers = [*self.states("momentum_buffer")]
         sgd(
             self.weights, self.gradients(), buffers, fused=True, weight_decay=self.weight_decay,
-            momentum=self.momentum, lr=self.lr * factor, dampening=0.0, nesterov=False, maximize=False,
+            momentum=self.momentum, lr=self.lr * factor, dampening=0.0, nesterov=self.nesterov, maximize=False,
         )  # fmt: skip

@@ -1,0 +1,92 @@
+"""The values of a recipe that depend on the training images: mirroring, number of epochs, size of the batches."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+
+from penstroke.data import Split
+from penstroke.networks import ResNet
+from penstroke.recipes import Recipe
+
+SIDE = 12
+"""Side, in pixels, to which images are reduced before they are compared."""
+COMPARED = 1000
+"""Maximum number of images that are compared, and of those that they are compared with."""
+Array = np.ndarray
+
+
+def adapt(recipe: Recipe, train: Split) -> tuple[Recipe, list[str]]:
+    """Return the recipe with all values that it leaves to the training images, and notes on them.
+
+    The result is complete: adapting it again changes nothing.
+
+    Args:
+        recipe: a recipe.
+        train: the images to train on, without those of a validation split.
+    """
+    values: dict[str, Any] = {}
+    notes = []
+    count = len(train)
+    steps = -(-count // recipe.batch_size)
+    if isinstance(recipe.network, ResNet):
+        # Batches of equal size: batch normalisation is inaccurate for a last batch of few images.
+        values["batch_size"] = -(-count // steps)
+    if recipe.scale_epochs:
+        values["epochs"] = recipe.epochs_for(count)
+        notes.append(f"{values['epochs']} epochs of {steps} steps, for {count} training images")
+    if recipe.augmentation.flip is None:
+        flip = mirrored_alike(train)
+        values["flip"] = flip
+        notes.append(
+            "half of the images are mirrored: mirrored training images look like others of their class (--no-flip)"
+            if flip
+            else "images are not mirrored: mirrored training images look unlike others of their class (--flip)"
+        )
+    if isinstance(recipe.network, ResNet) and recipe.network.mirror is None:
+        values["mirror"] = bool(values.get("flip", recipe.augmentation.flip))
+    return recipe.replace(**values), notes
+
+
+def mirrored_alike(split: Split) -> bool:
+    """Return whether mirroring keeps the classes of images, as for most photographs, and unlike symbols.
+
+    The images are divided in two halves. Each image of one half, and its mirror image, is classified by the nearest
+    image of the other half. Mirroring changes the classes if clearly more mirror images are wrong: by more than two
+    standard deviations of the difference.
+
+    Args:
+        split: the images and their classes.
+    """
+    order = np.random.RandomState(0).permutation(len(split))[: 2 * COMPARED]
+    small, labels = _reduced(split.images[np.sort(order)]), split.labels[np.sort(order)]
+    shuffled = np.random.RandomState(1).permutation(len(small))
+    known, asked = np.array_split(shuffled, 2)
+    if not len(asked):
+        return False
+
+    def correct(images: Float32[Array, "n side side"]) -> Bool[Array, "n"]:
+        rows = [_unit(part.reshape(len(part), -1)) for part in (images, small[known])]
+        return np.asarray(labels[known][(rows[0] @ rows[1].T).argmax(1)] == labels[asked])
+
+    plain, mirrored = correct(small[asked]), correct(small[asked][:, :, ::-1])
+    worse, better = int((plain & ~mirrored).sum()), int((mirrored & ~plain).sum())
+    return bool(worse - better <= 2 * (worse + better) ** 0.5)
+
+
+def _reduced(images: UInt8[Array, "n c h w"]) -> Float32[Array, "n side side"]:
+    """Return grey images of at most SIDE pixels a side: means of pixels, blurred by the reduction."""
+    grey = images.mean(1, dtype=np.float32)
+    for axis in (1, 2):
+        side = grey.shape[axis]
+        if side > SIDE:
+            edges = np.linspace(0, side, SIDE + 1).astype(int)
+            counts = np.diff(edges).reshape([-1 if axis == each else 1 for each in range(3)])
+            grey = np.add.reduceat(grey, edges[:-1], axis) / counts
+    return grey.astype(np.float32)
+
+
+def _unit(rows: Float32[Array, "n d"]) -> Float32[Array, "n d"]:
+    """Return rows with mean 0 and length 1; a row of equal values becomes zero."""
+    centred = rows - rows.mean(1, keepdims=True)
+    return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6), np.float32)
