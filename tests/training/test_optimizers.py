@@ -11,7 +11,8 @@ from torch import nn
 
 from penstroke import recipes
 from penstroke.data import Dataset
-from penstroke.networks import NETWORKS, ConvNet, NetworkSpec
+from penstroke.errors import UsageError
+from penstroke.networks import NETWORKS, ConvNet, NetworkSpec, ResNet
 from penstroke.networks.layers import Network, wrap_module
 from penstroke.recipes import parts
 from penstroke.training import train_step
@@ -92,6 +93,10 @@ EXACT: dict[str, tuple[Callable[[Parameters], Optimizer], Callable[[Parameters],
         lambda weights: SGD(weights, 0.05, 0.9, 0.01),
         lambda weights: torch.optim.SGD(weights, 0.05, 0.9, weight_decay=0.01, fused=True),
     ),
+    "sgd with Nesterov momentum": (
+        lambda weights: SGD(weights, 0.05, 0.9, 0.01, nesterov=True),
+        lambda weights: torch.optim.SGD(weights, 0.05, 0.9, weight_decay=0.01, nesterov=True, fused=True),
+    ),
 }
 
 
@@ -157,8 +162,28 @@ def test_muon_trains_the_matrices_outside_the_head(kind: str) -> None:
     assert isinstance(adam, Adam)
     assert (muon.lr, adam.lr) == (0.1, 0.01)
     inner, rest = names_of([muon, adam], network)
-    assert inner == {"cn1.weight", "cn2.weight", "fc1.weight"}
-    assert rest == {"cn1.bias", "cn2.bias", "fc1.bias", "fc2.weight", "fc2.bias"}
+    matrices = {name for name, weight in network.named_parameters() if weight.ndim > 1}
+    heads = {f"{layer}.{part}" for layer in spec.head for part in ("weight", "bias")}
+    assert inner == matrices - heads
+    assert "cn1.weight" in inner or "features.conv.weight" in inner
+    assert inner | rest == {name for name, _ in network.named_parameters()}
+    assert not inner & rest
+
+
+def test_biases_and_norms_are_without_weight_decay() -> None:
+    network = ResNet(channels=(8, 16), blocks=(0, 1)).build((3, 8, 8), 3)
+    spec = parts.SGD(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01, decay_biases=False)
+    optimizers = build_optimizers(spec, network, ResNet.head)
+    decays = [optimizer.weight_decay for optimizer in optimizers if isinstance(optimizer, SGD)]
+    assert decays == [0.01, 0.0]
+    before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    for optimizer in optimizers:
+        optimizer.step()  # without gradients, weight decay alone changes weights
+    for name, weight in network.named_parameters():
+        decayed = weight.ndim > 1 and name != "fc.weight"  # the last layer starts at zero
+        assert torch.equal(weight, before[name]) != decayed, name
+    with pytest.raises(UsageError, match="nesterov is True but momentum is 0"):
+        parts.SGD(nesterov=True)
 
 
 def test_the_head_is_found_by_name_and_not_by_position() -> None:

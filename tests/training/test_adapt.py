@@ -1,0 +1,73 @@
+"""Values of a recipe that depend on the training images."""
+
+import numpy as np
+import pytest
+
+from penstroke import recipes
+from penstroke.data import Dataset, Split
+from penstroke.training.adapt import adapt, mirrored_alike
+
+
+def arrows(count: int, *, pointing_both_ways: bool) -> Split:
+    """Return pictures of arrows in two colours; the classes are directions or, otherwise, the colours."""
+    random = np.random.RandomState(0)
+    images, labels = np.zeros((count, 3, 20, 20), np.uint8), np.zeros(count, np.int64)
+    for number in range(count):
+        left, colour = random.randint(2), random.randint(2)
+        row, grey = random.randint(6, 14), random.randint(120, 255)
+        channel = images[number, 2 * colour]
+        channel[row - 1 : row + 1, 3:17] = grey
+        for step in range(5):
+            column = 3 + step if left else 16 - step
+            channel[row - step : row + step, column] = grey
+        labels[number] = left if pointing_both_ways else colour
+    return Split(images + random.randint(0, 9, images.shape).astype(np.uint8), labels, ("a", "b"), "train")
+
+
+def test_digits_are_not_mirrored(small: Dataset) -> None:
+    assert not mirrored_alike(small.train)
+
+
+def test_directions_are_not_mirrored_and_other_classes_are() -> None:
+    assert not mirrored_alike(arrows(200, pointing_both_ways=True))
+    split = arrows(200, pointing_both_ways=True)
+    symmetric = Split(np.concatenate([split.images, split.images[..., ::-1]]), np.tile(np.arange(200) % 2, 2),
+                      ("a", "b"), "train")  # fmt: skip
+    assert mirrored_alike(symmetric)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 5, 5), (2, 3, 30, 7), (3, 1, 1, 1)])
+def test_few_and_small_images_give_an_answer(shape: tuple[int, ...]) -> None:
+    split = Split(np.zeros(shape, np.uint8), np.zeros(shape[0], np.int64), ("a",), "train")
+    assert mirrored_alike(split) in (True, False)
+
+
+def test_epochs_are_scaled_unless_they_are_given() -> None:
+    general = recipes.general()
+    assert general.epochs_for(5000) == general.epochs
+    assert general.epochs_for(1250) == 2 * general.epochs
+    assert general.epochs_for(10**12) == 1
+    assert recipes.book().epochs_for(10) == 2
+    assert recipes.general(epochs=7).epochs_for(100) == 7
+    assert recipes.general(epochs=7, scale_epochs=True).epochs_for(1250) == 14
+
+
+def test_an_adapted_recipe_is_complete(small: Dataset) -> None:
+    recipe, notes = adapt(recipes.general(batch_size=300), small.train)
+    assert recipe.epochs == recipes.general().epochs_for(len(small.train))
+    assert recipe.scale_epochs is recipe.augmentation.flip is recipe.flat()["mirror"] is False
+    steps = -(-len(small.train) // 300)
+    assert recipe.batch_size == -(-len(small.train) // steps)
+    assert len(notes) == 2
+    assert f"{recipe.epochs} epochs of {steps} steps" in notes[0]
+    assert adapt(recipe, small.train) == (recipe, [])
+
+
+def test_the_network_averages_over_mirror_images_if_training_does(small: Dataset) -> None:
+    assert adapt(recipes.general(flip=True), small.train)[0].flat()["mirror"] is True
+    assert adapt(recipes.general(flip=True, mirror=False), small.train)[0].flat()["mirror"] is False
+
+
+@pytest.mark.parametrize("name", ["book", "fast", "robust"])
+def test_recipes_of_digits_are_unchanged(name: str, small: Dataset) -> None:
+    assert adapt(recipes.get(name), small.train) == (recipes.get(name), [])
