@@ -1,0 +1,1 @@
+"""Programs that people would use instead, after the tutorials of their libraries."""
