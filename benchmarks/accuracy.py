@@ -84,7 +84,7 @@ def main(
     chosen = recipes.get(recipe) if epochs is None else recipes.get(recipe).replace(epochs=epochs)
     runs: list[dict[str, Any]] = []
     for seed in range(seeds):
-        fitted = fit(chosen.replace(seed=seed), dataset)
+        fitted = fit(chosen.replace(seed=seed), dataset, progress=False)
         classifier = fitted.classifier()
         test_seconds = seconds(partial(classifier.log_probs, dataset.test.images))
         report = evaluate(classifier.log_probs, dataset.test)

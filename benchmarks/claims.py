@@ -98,7 +98,7 @@ def gradient_noise() -> dict[str, Any]:
     data = load("mnist")
     _, part = stratified_split(data.train, IMAGES / len(data.train), 0)
     subset = Dataset(data.card, part, None, requested="mnist")
-    network = fit(recipes.book(epochs=1, test_each_epoch=False), subset).model
+    network = fit(recipes.book(epochs=1, test_each_epoch=False), subset, progress=False).model
     images, labels = torch.from_numpy(part.images), torch.from_numpy(part.labels)
 
     def gradient(chosen: "torch.Tensor") -> "torch.Tensor":

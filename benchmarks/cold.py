@@ -21,7 +21,7 @@ from penstroke import fit, load, recipes, runtime
 runtime.configure()
 data = load(sys.argv[1])
 start = time.perf_counter()
-fitted = fit(recipes.fast(), data, device="cpu")
+fitted = fit(recipes.fast(), data, device="cpu", progress=False)
 seconds = time.perf_counter() - start
 print(json.dumps({
     "images": len(data.train),

@@ -65,7 +65,7 @@ def colour_model() -> tuple[Classifier, Dataset]:
     )
     network = PatchNet(channels=(24, 32), kernel_sizes=(5, 3), strides=(2, 2))
     recipe = recipes.fast(network=network, epochs=6, test_each_epoch=False, validation=0.1)
-    return fit(recipe, data, device="cpu").classifier(), data
+    return fit(recipe, data, device="cpu", progress=False).classifier(), data
 
 
 def exports(classifier: Classifier, data: Dataset, folder: Path) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def main(
     for seed in range(-1, seeds):  # the first training loads kernels
         torch.accelerator.synchronize()
         start = time.perf_counter()
-        fitted = fit(chosen.replace(seed=max(seed, 0)), dataset, device=device)
+        fitted = fit(chosen.replace(seed=max(seed, 0)), dataset, device=device, progress=False)
         torch.accelerator.synchronize()
         trained = time.perf_counter()
         log_probs = forward_batches(fitted.model, test_images, len(test_images)).cpu().numpy()

@@ -136,7 +136,9 @@ def inference(data: Dataset, short: bool) -> dict[str, Any]:
     chapter_network = references.textbook_net()
     few = Dataset.from_arrays(data.train.images[:1000], data.train.labels[:1000], classes=data.train.classes)
     backends = {
-        name: TorchBackend(fit(recipes.get(name).replace(epochs=1, test_each_epoch=False), few).model, "cpu")
+        name: TorchBackend(
+            fit(recipes.get(name).replace(epochs=1, test_each_epoch=False), few, progress=False).model, "cpu"
+        )
         for name in ("book", "fast")
     }
     batches = references.loader(data.test, 500, 0.1302, 0.3069, shuffle=False)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from benchmarks import tables
 
@@ -54,6 +55,26 @@ def test_the_python_code_runs(folder: Path) -> None:
     assert prediction.startswith("Prediction('")
     assert "network='patchnet'" in classifier
     assert "convnet" in fitted
+
+
+def test_the_examples_in_python_run(folder: Path) -> None:
+    for name in ("ants", "bees"):
+        (folder / "pictures" / name).mkdir(parents=True)
+        for number in range(5):
+            Image.new("RGB", (40, 30), (50 * number, 0, 0)).save(folder / "pictures" / name / f"{number}.png")
+    script = folder / "examples.py"
+    script.write_text("\n".join(blocks("docs/python.md", "python")), encoding="utf-8")
+    own, fitted, prediction, epochs, loaded, search = call(
+        [sys.executable, "-W", "error", str(script)], folder
+    ).splitlines()
+    assert own == "Dataset('torch', train: 100 images of 3x32x32, test: none, 3 classes)"
+    assert fitted.startswith("Fitted(patchnet, 2 epochs, finished")
+    assert prediction.startswith("Prediction('")
+    assert int(epochs) < 20
+    assert loaded.startswith("Prediction('")
+    assert search.startswith("{'options': {'epochs': 10}} 0.9")
+    for name in ("mlp", "model", "digits"):
+        assert (folder / f"{name}.safetensors").is_file()
 
 
 def test_the_readme_is_short() -> None:

@@ -118,12 +118,15 @@ def test_commands_run(python: Path, tmp_path: Path) -> None:
     assert "cats" in call(python, "-m", "penstroke", "data", "info", str(tmp_path))
 
 
-def test_the_extra_is_named_in_python_too(python: Path) -> None:
+@pytest.mark.parametrize(("name", "package"), [("fit", "torch"), ("PenstrokeClassifier", "scikit-learn")])
+def test_the_extra_is_named_in_python_too(python: Path, name: str, package: str) -> None:
     script = (
-        "from penstroke.errors import MissingExtraError as E\ntry:\n from penstroke import fit\nexcept E as e: print(e)"
+        "from penstroke.errors import MissingExtraError as E\n"
+        f"try:\n from penstroke import {name}\nexcept E as e: print(e)"
     )
     assert call(python, "-c", script).strip() == (
-        'This needs the package torch, which is not installed. Install the extra with `pip install "penstroke[train]"`.'
+        f"This needs the package {package}, which is not installed. "
+        'Install the extra with `pip install "penstroke[train]"`.'
     )
 
 

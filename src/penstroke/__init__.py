@@ -1,6 +1,7 @@
 """Penstroke trains, tests and runs classifiers of small images, handwritten digits first.
 
-The public names are imported when they are first used: ``import penstroke`` imports neither torch nor NumPy.
+The public names are imported when they are first used: ``import penstroke`` imports neither torch, NumPy nor
+scikit-learn.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from penstroke.errors import MissingExtraError
 if TYPE_CHECKING:
     from penstroke import recipes
     from penstroke.data import Dataset, load
+    from penstroke.estimator import PenstrokeClassifier
     from penstroke.evaluation import evaluate
     from penstroke.inference import Classifier
     from penstroke.networks import ConvNet, PatchNet, ResNet
@@ -26,6 +28,7 @@ __all__ = [
     "ConvNet",
     "Dataset",
     "PatchNet",
+    "PenstrokeClassifier",
     "Recipe",
     "ResNet",
     "StopTraining",
@@ -41,6 +44,7 @@ _load, __dir__, _ = lazy_loader.attach(
     submodules=["recipes"],
     submod_attrs={
         "data": ["Dataset", "load"],
+        "estimator": ["PenstrokeClassifier"],
         "evaluation": ["evaluate"],
         "inference": ["Classifier"],
         "networks": ["ConvNet", "PatchNet", "ResNet"],
@@ -54,11 +58,11 @@ def __getattr__(name: str) -> Any:
     """Return a public name, which is imported when it is first used.
 
     Raises:
-        MissingExtraError: it needs PyTorch, which is not installed.
+        MissingExtraError: it needs PyTorch or scikit-learn, which is not installed.
     """
     try:
         return _load(name)
     except ModuleNotFoundError as error:
-        if error.name == "torch":
-            raise MissingExtraError("train", "This needs the package torch, which is not installed.") from error
+        if package := {"torch": "torch", "sklearn": "scikit-learn"}.get(error.name or ""):
+            raise MissingExtraError("train", f"This needs the package {package}, which is not installed.") from error
         raise

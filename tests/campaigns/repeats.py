@@ -10,7 +10,7 @@ from penstroke import fit, load, recipes, runtime
 from support.small import shortened
 runtime.configure(int(sys.argv[1]))
 data = shortened(load("mnist5k"), int(sys.argv[2]), 1000)
-weights = fit(recipes.book(epochs=1), data, device="cpu").model.state_dict()
+weights = fit(recipes.book(epochs=1), data, device="cpu", progress=False).model.state_dict()
 print(hashlib.sha256(b"".join(value.numpy().tobytes() for value in weights.values())).hexdigest())
 """
 

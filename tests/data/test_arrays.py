@@ -49,6 +49,15 @@ def test_read_only_arrays_are_copied() -> None:
     np.testing.assert_array_equal(found[:, 0], given)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_floats_from_0_to_1_are_multiplied_by_255_and_rounded(dtype: Any) -> None:
+    every = np.arange(256, dtype=np.uint8).reshape(2, 16, 8)
+    train = Dataset.from_arrays((every / 255).astype(dtype), [0, 1]).train
+    np.testing.assert_array_equal(train.images[:, 0], every)
+    rounded = Dataset.from_arrays(np.array([[[0.49, 0.51]], [[0, 254.6]]]) / 255, [0, 1]).train
+    assert rounded.images.ravel().tolist() == [0, 1, 0, 255]
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "uint64", ">i4"])
 def test_integer_labels_are_positions(dtype: str) -> None:
     train = Dataset.from_arrays(images(6, 4, 5), LABELS.astype(dtype)).train
@@ -89,6 +98,14 @@ def test_the_test_split_uses_the_classes_of_the_train_split() -> None:
     assert dataset.card.image_shape == (3, 4, 5)
 
 
+def test_the_validation_split_is_that_of_the_arrays() -> None:
+    dataset = Dataset.from_arrays(GREY, list("abcabc"), validation=(GREY[:2] / 255, ["c", "a"]))
+    assert dataset.validation
+    assert (dataset.validation.name, dataset.validation.labels.tolist()) == ("validation", [2, 0])
+    np.testing.assert_array_equal(dataset.validation.images[:, 0], GREY[:2])
+    assert Dataset.from_arrays(GREY, LABELS).validation is None
+
+
 def test_without_a_test_split_its_use_is_an_error_with_a_remedy() -> None:
     dataset = Dataset.from_arrays(images(6, 4, 5), LABELS)
     assert not dataset.has_test
@@ -112,7 +129,12 @@ def test_the_preprocessing(shape: Any, given: Any, expected: str) -> None:
 
 GREY = images(6, 4, 5)
 INVALID: dict[str, tuple[dict[str, Any], str]] = {
-    "floats": ({"images": GREY / 255}, r"float64 of shape \(6, 4, 5\); they must be uint8.*\* 255"),
+    "large floats": (
+        {"images": GREY / 1},
+        r"float64 of shape \(6, 4, 5\), .* from 0 to 119; floats must be from 0 to 1",
+    ),
+    "negative floats": ({"images": GREY / 255 - 0.1}, r"from -0.1 to 0.3667; .* do not normalise them"),
+    "NaN": ({"images": np.full((6, 4, 5), np.nan)}, "from nan to nan; floats must be from 0 to 1"),
     "integers": ({"images": GREY.astype(int)}, "int64 .* must be uint8"),
     "one image": ({"images": GREY[0], "labels": 0}, r"uint8 of shape \(4, 5\); the shape must be"),
     "rank 5": ({"images": GREY[None, None]}, "the shape must be"),
@@ -135,7 +157,12 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "unprintable class": ({"classes": ["a", "b", "\x1b[2J"]}, r"'\\x1b\[2J'; .* printable"),
     "unknown test label": ({"labels": list("abcabc"), "test": (GREY[:1], ["d"])}, "split 'test' contain 'd'"),
     "test label too large": ({"test": (GREY[:1], [3])}, "labels of split 'test' are between 3 and 3"),
-    "float test images": ({"test": (GREY[:1] / 255, [0])}, "images of split 'test' are float64"),
+    "float test images": ({"test": (GREY[:1] / 1, [0])}, "images of split 'test' are float64"),
+    "integer validation images": (
+        {"validation": (GREY[:1].astype(int), [0])},
+        "images of split 'validation' are int64",
+    ),
+    "validation label too large": ({"validation": (GREY[:1], [3])}, "labels of split 'validation' are between 3 and 3"),
 }
 
 
@@ -144,6 +171,14 @@ def test_invalid_arrays_are_rejected(change: dict[str, Any], reason: str) -> Non
     with pytest.raises(DataError, match=reason) as caught:
         Dataset.from_arrays(**{"images": GREY, "labels": LABELS, **change})
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+@pytest.mark.parametrize("given", [3, (GREY,), GREY[:2]])
+def test_a_split_that_is_no_pair_is_rejected(part: str, given: Any) -> None:
+    with pytest.raises(UsageError, match=f"{part} is a .*; it must be a pair of images and labels") as caught:
+        Dataset.from_arrays(GREY, LABELS, **{part: given})
+    assert caught.value.remedy == f"Pass {part}=(images, labels)."
 
 
 def test_test_images_of_another_shape_are_rejected() -> None:

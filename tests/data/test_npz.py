@@ -39,7 +39,7 @@ def test_the_splits_of_an_archive_are_used(tmp_path: Path) -> None:
     [
         ({"images": IMAGES}, "it must have x and y"),
         ({"x": IMAGES}, "it must have y"),
-        ({"x": IMAGES / 255, "y": LABELS}, "must be uint8"),
+        ({"x": IMAGES / 1, "y": LABELS}, "floats must be from 0 to 1"),
         ({"x": IMAGES, "y": LABELS[:3]}, "3 for 10 images"),
         ({"x": IMAGES, "y": LABELS * 0}, "at least two"),
         ({"x": np.array([object()]), "y": LABELS}, "cannot be read as a NumPy archive"),

@@ -17,7 +17,7 @@ from penstroke.data import Dataset, catalog, load, sources
 from penstroke.data.catalog import CARDS, RemoteFile, card
 from penstroke.data.idx import Array, write_idx
 from penstroke.data.sources import describe
-from penstroke.data.split import pixel_statistics
+from penstroke.data.statistics import pixel_statistics
 from penstroke.errors import DataError, MissingExtraError, UsageError
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penstroke.data import Dataset, Split, fingerprint, pixel_statistics, split, stratified_split
+from penstroke.data import Dataset, Split, fingerprint, pixel_statistics, statistics, stratified_split
 from penstroke.data.catalog import card
 from penstroke.data.folders import read_idx_images
 from penstroke.data.idx import write_idx
@@ -110,7 +110,7 @@ def test_a_stratified_split_with_an_empty_part_is_rejected(share: Any) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pixel_statistics_are_computed_for_each_channel(monkeypatch: pytest.MonkeyPatch, channels: int) -> None:
-    monkeypatch.setattr(split, "STATISTICS_BYTES", 7 * 5 * channels * 8)  # several parts, the last of them smaller
+    monkeypatch.setattr(statistics, "STATISTICS_BYTES", 7 * 5 * channels * 8)  # several parts, the last of them smaller
     images = random_images(50, channels, 7, 5)
     images[:, 0] //= 2
     mean, std = pixel_statistics(Split(images, zeros(50), CLASSES, "train"))
@@ -129,21 +129,21 @@ def test_pixel_statistics_are_exact() -> None:
 
 
 def test_a_large_image_is_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(split, "STATISTICS_BYTES", 1)
+    monkeypatch.setattr(statistics, "STATISTICS_BYTES", 1)
     images = random_images(3, 1, 4, 4)
     assert pixel_statistics(Split(images, zeros(3), CLASSES, "train"))[0] == pytest.approx((images.mean() / 255,))
 
 
 def test_statistics_and_fingerprint_of_a_mapped_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("penstroke.data.folders.MAP_ABOVE", 0)
-    monkeypatch.setattr(split, "STATISTICS_BYTES", 16 * 400)
+    monkeypatch.setattr(statistics, "STATISTICS_BYTES", 16 * 400)
     released = []
 
     def release(array: Any) -> None:
         released.append(array)
         release_pages(array)
 
-    monkeypatch.setattr(split, "release_pages", release)
+    monkeypatch.setattr(statistics, "release_pages", release)
     images = random_images(1200, 1, 4, 4)
     write_idx(tmp_path / "images", images[:, 0])
     pixels, mapped = read_idx_images(tmp_path / "images")

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import load, save
 from torch import Tensor
 
-from penstroke.errors import ModelError, PenstrokeError, UsageError
+from penstroke.errors import ModelError, PenstrokeError, StorageError, UsageError
 from penstroke.models import (
     Calibration,
     Description,
@@ -205,6 +205,26 @@ def test_loading_leaves_the_random_state_unchanged(saved: Path) -> None:
     before = torch.get_rng_state()
     load_module(saved)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "reason"),
+    [(".", StorageError, "it is a folder"), ("folder", StorageError, "it is a folder"), ("m.onnx", UsageError, "ONNX")],
+)
+def test_a_name_that_no_model_file_can_have_is_rejected(
+    name: str,
+    kind: type[PenstrokeError],
+    reason: str,
+    tmp_path: Path,
+    describe: Describe,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(kind, match=reason) as caught:
+        write_model(Path(name), {}, describe())
+    assert "safetensors" in caught.value.remedy
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_reading_needs_no_torch(saved: Path) -> None:

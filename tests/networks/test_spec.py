@@ -99,6 +99,11 @@ def test_one_class_adds_a_network(linear: type[NetworkSpec]) -> None:
     assert spec.build((1, 4, 4), 3)(torch.zeros(2, 1, 4, 4)).shape == (2, 3)
     with pytest.raises(ValueError, match="'linear' is registered already"):
         register("linear", head=("out",))(type("Other", (NetworkSpec,), {}))
+    names = {"__module__": linear.__module__, "__qualname__": linear.__qualname__, "layers": linear.layers}
+    again: type[NetworkSpec] = register("linear", head=())(
+        type("LinearNet", (NetworkSpec,), names)
+    )  # a cell of a notebook is run again
+    assert type(network_from_json({"kind": "linear"})) is again
 
 
 @pytest.mark.parametrize("kind", sorted(NETWORKS))

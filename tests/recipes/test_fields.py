@@ -1,10 +1,13 @@
 """The flat view: fields keep their values where they apply, and are rejected where they do not."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from penstroke import recipes
 from penstroke.errors import UsageError
-from penstroke.networks import NETWORKS, ConvNet, PatchNet
+from penstroke.networks import NETWORKS, ConvNet, NetworkSpec, PatchNet, register
 from penstroke.recipes import (
     SGD,
     Adam,
@@ -62,6 +65,26 @@ def test_a_new_network_starts_from_its_defaults() -> None:
     assert recipes.robust(network="patchnet", hidden=8).network == PatchNet(
         channels=(32, 64, 128), kernel_sizes=(5, 3, 3), strides=(2, 1, 2), hidden=8
     )
+
+
+def test_a_field_of_an_own_network_with_the_name_of_another_field_is_rejected() -> None:
+    @register("clash", head=())
+    class Clash(NetworkSpec):
+        lr: float = 0.5
+        epochs: int = 7
+        free: int = 1
+
+        def layers(self, image_shape: tuple[int, int, int], classes: int) -> Iterator[tuple[str, Any]]:
+            raise NotImplementedError
+
+    try:
+        with pytest.raises(UsageError) as caught:
+            recipes.fast(network=Clash())
+    finally:
+        del NETWORKS["clash"]
+    for name in ("lr", "epochs"):
+        assert f"{name} is a field of the network 'clash' and of recipes; rename it" in caught.value.message
+    assert "free" not in caught.value.message
 
 
 def test_validation_is_added_and_removed() -> None:

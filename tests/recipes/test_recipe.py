@@ -26,6 +26,7 @@ from penstroke.recipes import (
     Recipe,
     Validation,
 )
+from penstroke.recipes.presets import require_recipe
 
 
 def test_book_is_the_training_of_the_chapter() -> None:
@@ -232,3 +233,12 @@ def test_a_flat_name_as_a_field_of_a_recipe_gets_the_remedy() -> None:
     with pytest.raises(UsageError) as caught:
         Recipe(name="x", epoch=3)  # type: ignore[call-arg]
     assert caught.value.remedy == "Correct these fields."
+
+
+def test_a_recipe_or_the_name_of_one_is_required() -> None:
+    recipe = recipes.fast()
+    assert require_recipe(recipe) is recipe
+    assert require_recipe("fast") == recipe
+    with pytest.raises(UsageError, match=r"recipe is 3 \(int\); it must be a recipe, or the name of one") as caught:
+        require_recipe(3)
+    assert "'fast'" in caught.value.remedy

@@ -156,7 +156,7 @@ def test_data_of_another_type_is_rejected(data: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         fit("fast", data)
     assert caught.value.remedy == (
-        "Load one with penstroke.load(...), or make one with Dataset.from_arrays(images, labels)."
+        "Load one with penstroke.load(...), or make one with Dataset.from_folder, from_arrays or from_torch."
     )
 
 

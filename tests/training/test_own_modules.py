@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 
 from penstroke import recipes
 from penstroke.data import Dataset
-from penstroke.errors import ModelError
+from penstroke.errors import ModelError, UsageError
 from penstroke.recipes import Recipe
 from penstroke.training import fit
 
@@ -58,6 +59,41 @@ def test_an_own_module_cannot_be_saved_and_the_remedy_is_named(
             save(tmp_path / "model.safetensors")
         assert "penstroke.networks.register" in caught.value.remedy
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lazy_module_is_trained(small: Dataset, short_recipe: RecipeFunction) -> None:
+    module = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
+    fitted = fit(short_recipe(optimizer="adam", lr=0.003), small, network=module, device="cpu")
+    assert fitted.history.epochs[0].train_loss < 1.5
+
+
+class Pair(nn.Linear):
+    """A module that returns two tensors."""
+
+    def forward(self, images: torch.Tensor) -> Any:
+        return super().forward(images.flatten(1)), images
+
+
+INVALID: dict[str, tuple[Any, str]] = {
+    "a name": ("convnet", r"network is 'convnet' \(str\); it must be a torch\.nn\.Module"),
+    "a spec": (recipes.fast().network, "it must be a torch.nn.Module"),
+    "no parameters": (nn.Flatten(), "Flatten has no parameters to train"),
+    "too few classes": (
+        nn.Sequential(nn.Flatten(), nn.Linear(784, 9)),
+        r"float32 of shape \[2, 9\] .* shape \[2, 10\]",
+    ),
+    "not flat": (nn.Conv2d(1, 10, 28), r"shape \[2, 10, 1, 1\]"),
+    "a tuple": (Pair(784, 10), "returns tuple for 2 images"),
+    "another size": (nn.Sequential(nn.Flatten(), nn.Linear(700, 10)), r"fails for images of shape \[1, 28, 28\]: mat1"),
+}
+
+
+@pytest.mark.parametrize(("module", "reason"), INVALID.values(), ids=INVALID)
+def test_an_invalid_module_is_rejected(module: Any, reason: str, short_recipe: RecipeFunction) -> None:
+    data = Dataset.from_arrays(np.zeros((20, 28, 28), np.uint8), np.arange(20) % 10)
+    with pytest.raises(UsageError, match=reason) as caught:
+        fit(short_recipe(test_each_epoch=False), data, network=module, device="cpu")
+    assert caught.value.remedy
 
 
 def test_an_own_module_without_a_head_layer_is_trained(small: Dataset, short_recipe: RecipeFunction) -> None:

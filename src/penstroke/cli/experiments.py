@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from penstroke.cli.options import integer_from
-from penstroke.cli.output import Result, emit, escape_control, percent, table, warn
+from penstroke.cli.output import Result, escape_control, percent, table, warn
 from penstroke.errors import MissingExtraError, require_extra
+from penstroke.runtime.terminal import emit
 
 if TYPE_CHECKING:
     from penstroke.experiments import Experiment, Plan, Table

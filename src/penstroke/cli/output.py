@@ -1,14 +1,14 @@
 """The output of the command line: results on stdout, progress and warnings on stderr."""
 
 import json
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
 from penstroke.errors import PenstrokeError
+from penstroke.runtime.terminal import emit
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,6 @@ def say(text: str) -> None:
 def warn(text: str) -> None:
     """Print a note on stderr."""
     emit(f"note: {escape_control(text)}", sys.stderr)
-
-
-def emit(text: str, stream: TextIO) -> None:
-    """Print a line. If the reader, such as ``head``, has closed the pipe, discard this line and all later ones."""
-    try:
-        print(text, file=stream, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def print_error(error: PenstrokeError, *, as_json: bool) -> None:

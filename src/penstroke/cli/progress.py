@@ -1,30 +1,14 @@
-"""Progress bars and lines on stderr. Imports rich only where a bar is drawn."""
+"""Progress of downloads and of other work, on stderr. Imports rich only where a bar is drawn."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from penstroke.cli.output import emit
+from penstroke.runtime.terminal import emit, progress_bar
 
 if TYPE_CHECKING:
     import rich.progress
-
-
-def progress_bar(last_column: str) -> "rich.progress.Progress":
-    """Return a bar on stderr that ends with ``last_column``."""
-    import rich.progress
-    from rich.console import Console
-
-    return rich.progress.Progress(
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.BarColumn(),
-        rich.progress.MofNCompleteColumn(),
-        rich.progress.TaskProgressColumn(),
-        rich.progress.TimeRemainingColumn(),
-        rich.progress.TextColumn(last_column),
-        console=Console(stderr=True),
-    )
 
 
 @contextmanager

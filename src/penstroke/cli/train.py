@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from penstroke import recipes
 from penstroke.cli.options import DATA_HELP, Device, Json, Size, SkipBroken, Threads, duration
-from penstroke.cli.output import Result, escape_control, warn
+from penstroke.cli.output import Result, escape_control, say, warn
 from penstroke.cli.recipe_options import chosen_recipe, with_recipe_options
 from penstroke.cli.resuming import Conditions, check_unchanged, conditions_of
 from penstroke.cli.seeds import TrainJobs, TrainSeeds, train_seeds
@@ -182,11 +182,12 @@ def _train(
     require_extra("train", "torch")
 
     from penstroke import runtime
-    from penstroke.cli.callbacks import EpochPrinter, SignalStop, training_printer, warn_if_guessing
+    from penstroke.cli.callbacks import SignalStop, warn_if_guessing
     from penstroke.cli.progress import Downloads
     from penstroke.data import load
     from penstroke.training import resume_run, train_run
     from penstroke.training.budget import for_budget
+    from penstroke.training.progress import EpochPrinter, training_printer
     from penstroke.training.tracking import build_tracker
 
     runtime.configure(conditions.threads, tune=conditions.tune)
@@ -200,7 +201,7 @@ def _train(
         recipe, note = for_budget(recipe, data, budget - (time.perf_counter() - started), runtime.choose_device(device))
         warn(note)
     stop = SignalStop()
-    callbacks = [training_printer(recipe.log_every), *([] if as_json else [EpochPrinter()]), *trackers, stop]
+    callbacks = [training_printer(recipe.log_every), *([] if as_json else [EpochPrinter(say)]), *trackers, stop]
     with stop.listening():
         if run is None:
             interval = interval or CheckpointInterval()

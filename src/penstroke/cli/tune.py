@@ -8,11 +8,12 @@ from cyclopts import Parameter
 
 from penstroke.cli.experiments import Images, Jobs, JobThreads, save_plot
 from penstroke.cli.options import Device, Json, integer_from
-from penstroke.cli.output import Result, emit, escape_control, percent, table, warn
+from penstroke.cli.output import Result, escape_control, percent, table, warn
 from penstroke.cli.recipe_options import chosen_recipe, with_recipe_options
 from penstroke.cli.train import Config, RecipeName, TrainingData
 from penstroke.errors import UsageError, require_extra
 from penstroke.experiments.variations import value_text
+from penstroke.runtime.terminal import emit
 
 if TYPE_CHECKING:
     from penstroke.experiments.tuning import Tuning

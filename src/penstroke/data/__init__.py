@@ -13,7 +13,8 @@ from penstroke.data.catalog import CARDS, DatasetCard, card
 if TYPE_CHECKING:
     from penstroke.data.fetch import cached, ensure, import_files
     from penstroke.data.sources import describe, load
-    from penstroke.data.split import Dataset, Split, fingerprint, pixel_statistics, stratified_split
+    from penstroke.data.split import Dataset, Split, stratified_split
+    from penstroke.data.statistics import fingerprint, pixel_statistics
 
 __all__ = [
     "CARDS",
@@ -36,6 +37,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "fetch": ["cached", "ensure", "import_files"],
         "sources": ["describe", "load"],
-        "split": ["Dataset", "Split", "fingerprint", "pixel_statistics", "stratified_split"],
+        "split": ["Dataset", "Split", "stratified_split"],
+        "statistics": ["fingerprint", "pixel_statistics"],
     },
 )

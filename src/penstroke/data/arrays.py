@@ -22,19 +22,15 @@ def image_array(images: Any, split: str) -> UInt8[np.ndarray, "n c h w"]:
     """Return images of shape [n, h, w], [n, c, h, w] or [n, h, w, c] as a contiguous, writable [n, c, h, w].
 
     Args:
-        images: uint8, with 1 or 3 channels.
+        images: with 1 or 3 channels; the dtype is one that ``pixel_array`` accepts.
         split: name of the split, for errors.
 
     Raises:
-        DataError: the dtype or the shape is invalid.
+        DataError: the dtype, the values or the shape are invalid.
     """
     array = np.asarray(images)
     description = f"The images of split {split!r} are {array.dtype} of shape {array.shape}"
-    if array.dtype != np.uint8:
-        raise DataError(
-            f"{description}; they must be uint8, with values from 0 to 255.",
-            "Convert values from 0 to 1 with (images * 255).round().astype('uint8').",
-        )
+    array = pixel_array(array, description)
     if array.size == 0:
         raise DataError(f"{description}; there must be at least one, with at least one pixel.", "Check the arrays.")
     if array.ndim == 3:
@@ -48,6 +44,32 @@ def image_array(images: Any, split: str) -> UInt8[np.ndarray, "n c h w"]:
             "Reshape the images.",
         )
     return np.require(array, requirements=["C_CONTIGUOUS", "WRITEABLE", "ENSUREARRAY"])
+
+
+def pixel_array(values: np.ndarray[Any, Any], description: str) -> UInt8[np.ndarray, "*shape"]:
+    """Return pixel values as ``uint8``. Floats are multiplied by 255 and rounded to the nearest integer.
+
+    Args:
+        values: ``uint8``, which is returned unchanged, or floats from 0 to 1.
+        description: the values as the subject and verb of a sentence, for errors.
+
+    Raises:
+        DataError: the dtype is another one, or a float is not from 0 to 1.
+    """
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype.kind != "f":
+        raise DataError(
+            f"{description}; they must be uint8, with values from 0 to 255, or floats from 0 to 1.",
+            "Convert integers from 0 to 255 with images.astype('uint8').",
+        )
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    if not 0 <= low <= high <= 1:  # also for NaN
+        raise DataError(
+            f"{description}, with values from {low:.4g} to {high:.4g}; floats must be from 0 to 1.",
+            "Scale them to 0..1, and do not normalise them: the network does that.",
+        )
+    return np.rint(values * values.dtype.type(255)).astype(np.uint8)
 
 
 def label_array(

@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
 
-from penstroke.data.split import Split, fingerprint
+from penstroke.data.split import Split
+from penstroke.data.statistics import fingerprint
 
 MNIST_TEST = "cbe63d07144393f19de10ba5ebf8feabbd020b8ec6b92edb34cd24b96670a8b9"
 """Fingerprint of MNIST's test split."""

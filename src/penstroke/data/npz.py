@@ -26,8 +26,8 @@ def read_npz(path: Path, reading: Reading = Reading()) -> Dataset:  # noqa: B008
     """Read ``x`` (images) and ``y`` (labels) of an archive; ``x_val``, ``y_val``, ``x_test``, ``y_test`` if present.
 
     Args:
-        path: the archive. Images are uint8 of shape [n, h, w], [n, c, h, w] or [n, h, w, c]; labels are n integers or
-            n strings, or [n, 1]. ``classes``, if present, has the class names.
+        path: the archive. Images are uint8, or floats from 0 to 1, of shape [n, h, w], [n, c, h, w] or [n, h, w, c];
+            labels are n integers or n strings, or [n, 1]. ``classes``, if present, has the class names.
         reading: ``size`` is the size to which the images are resized.
 
     Raises:

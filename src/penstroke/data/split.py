@@ -1,9 +1,8 @@
-"""``Split`` and ``Dataset``, which every source of data returns, and functions of a split.
+"""``Split`` and ``Dataset``, which every source of data returns, and the division of a split.
 
 Images and labels are NumPy arrays. This module does not depend on files, networks or models.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,17 +10,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 
 from penstroke.data.arrays import image_array, label_array, require_classes
 from penstroke.data.catalog import DatasetCard, local_card
 from penstroke.errors import DataError, UsageError
-from penstroke.runtime.memory import release_pages
 from penstroke.schema import shown
 
-STATISTICS_BYTES = 1 << 20
-"""Bytes of images that are summed at once; they fit into the cache of a processor."""
-FINGERPRINT_IMAGES = 1024
+Images = UInt8[np.ndarray, "n *shape"] | Float[np.ndarray, "n *shape"]
+Labels = Sequence[Any] | np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,10 +117,11 @@ class Dataset:
     @classmethod
     def from_arrays(
         cls,
-        images: UInt8[np.ndarray, "n *shape"],
-        labels: Sequence[Any] | np.ndarray[Any, Any],
+        images: Images,
+        labels: Labels,
         *,
-        test: tuple[UInt8[np.ndarray, "m *shape"], Sequence[Any] | np.ndarray[Any, Any]] | None = None,
+        validation: tuple[Images, Labels] | None = None,
+        test: tuple[Images, Labels] | None = None,
         classes: Sequence[str] | None = None,
         name: str = "arrays",
         preprocessing: str | None = None,
@@ -131,9 +129,12 @@ class Dataset:
         """Return a dataset of arrays in memory. Arrays are copied only if their layout has to be changed.
 
         Args:
-            images: uint8, of shape [n, h, w], [n, c, h, w] or [n, h, w, c], where c is 1 or 3. A shape that fits both
-                of the latter is taken as [n, c, h, w].
+            images: of shape [n, h, w], [n, c, h, w] or [n, h, w, c], where c is 1 or 3. A shape that fits both of the
+                latter is taken as [n, c, h, w]. Pixels are uint8, or floats from 0 to 1, which are multiplied by 255
+                and rounded.
             labels: n integers, each a position in ``classes``, or n strings, each an element of ``classes``.
+            validation: images and labels of the validation split, in the same form; without it, a recipe that needs
+                one divides the train split.
             test: images and labels of the test split, in the same form; without it, reading ``test`` fails.
             classes: class names. By default ``"0"`` to the largest label of ``labels`` for integers, and the
                 different labels in natural order (``"2"`` before ``"10"``) for strings.
@@ -143,7 +144,7 @@ class Dataset:
 
         Raises:
             DataError: images, labels or classes are invalid, or do not match each other.
-            UsageError: ``preprocessing`` is unknown.
+            UsageError: ``preprocessing`` is unknown, or ``validation`` or ``test`` is not a pair.
         """
         pixels = image_array(images, "train")
         names = None if classes is None else require_classes(classes)
@@ -151,11 +152,88 @@ class Dataset:
         train = Split(pixels, positions, require_classes(names), "train")
         _, channels, height, width = pixels.shape
         card = local_card(name, f"the arrays {name}", train.classes, (channels, height, width), preprocessing)
-        if test is None:
-            return cls(card, train, None, requested=name)
-        test_labels, _ = label_array(test[1], train.classes, "test")
-        test_split = Split(image_array(test[0], "test"), test_labels, train.classes, "test")
-        return cls(card, train, lambda: test_split, requested=name)
+        parts = {
+            part: _split_of(given, train.classes, part)
+            for part, given in (("validation", validation), ("test", test))
+            if given is not None
+        }
+        return cls(
+            card,
+            train,
+            (lambda: parts["test"]) if test is not None else None,
+            requested=name,
+            load_validation=(lambda: parts["validation"]) if validation is not None else None,
+        )
+
+    @classmethod
+    def from_folder(
+        cls, path: str | Path, size: int | tuple[int, int] | None = None, skip_broken: bool = False
+    ) -> "Dataset":
+        """Return the dataset of a folder of pictures, or of another form of your own data; see ``docs/folders.md``.
+
+        Args:
+            path: folder, table (CSV or JSON lines) or NumPy archive.
+            size: width and height of the images in pixels, or one number for both. By default, the commonest size of
+                the training pictures.
+            skip_broken: leave out pictures that cannot be read, and name them in ``broken`` and ``notes``.
+
+        Raises:
+            DataError: the path does not exist, or the data is invalid.
+            UsageError: ``size`` is not one or two positive integers.
+        """
+        from penstroke.data.sources import load  # which imports this module
+
+        sides = (size, size) if isinstance(size, int) else size
+        if sides is not None and (len(sides) != 2 or any(type(side) is not int or side < 1 for side in sides)):
+            raise UsageError(
+                f"size is {shown(size)}; it must be one or two positive integers.",
+                "Pass width and height in pixels, such as size=(40, 32).",
+            )
+        return load(Path(path), size=sides, skip_broken=skip_broken)
+
+    @classmethod
+    def from_torch(
+        cls,
+        train: Any,
+        validation: Any = None,
+        test: Any = None,
+        classes: Sequence[str] | None = None,
+        *,
+        name: str = "torch",
+        preprocessing: str | None = None,
+    ) -> "Dataset":
+        """Return a dataset in memory of map-style PyTorch datasets, such as those of torchvision.
+
+        Each item is read once, so random transforms of the dataset are drawn once: leave augmentation to the recipe or
+        to ``fit(..., transform=...)``. The validation and test splits are read when they are used.
+
+        Args:
+            train: a dataset with a length whose items are pairs of an image and a label. An image is a tensor or
+                NumPy array of shape [h, w], [c, h, w] or [h, w, c], uint8 or float from 0 to 1, or a PIL image; all
+                have the same shape. A label is a position in the classes: an int or a tensor with one integer.
+            validation: dataset of the validation split, in the same form; without it, a recipe that needs one divides
+                the train split.
+            test: dataset of the test split, in the same form; without it, reading ``test`` fails.
+            classes: class names. By default the attribute ``classes`` of the dataset, or of the one of which it is a
+                subset; otherwise ``"0"`` to the largest label.
+            name: name of the dataset.
+            preprocessing: see ``from_arrays``.
+
+        Raises:
+            DataError: an object is not a map-style dataset, or one of its items is invalid; the item is named.
+        """
+        from penstroke.data.items import class_names, read_items
+
+        images, labels = read_items(train, "train")
+        names = classes if classes is not None else class_names(train)
+        data = cls.from_arrays(images, labels, classes=names, name=name, preprocessing=preprocessing)
+        known = data.train.classes
+
+        def later(dataset: Any, part: str) -> Callable[[], Split] | None:
+            return None if dataset is None else lambda: Split(*read_items(dataset, part), known, part)
+
+        load_test, load_validation = later(test, "test"), later(validation, "validation")
+        return cls(data.card, data.train, load_test, requested=name, load_validation=load_validation)
 
     def __repr__(self) -> str:
         loaded = vars(self).get("test")
@@ -203,6 +281,16 @@ class Dataset:
         return part
 
 
+def _split_of(given: Any, classes: tuple[str, ...], name: str) -> Split:
+    """Return the split of a pair of images and labels."""
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise UsageError(
+            f"{name} is a {type(given).__name__}; it must be a pair of images and labels.",
+            f"Pass {name}=(images, labels).",
+        )
+    return Split(image_array(given[0], name), label_array(given[1], classes, name)[0], classes, name)
+
+
 def require_dataset(data: object) -> Dataset:
     """Return ``data`` unchanged if it is a dataset.
 
@@ -212,7 +300,7 @@ def require_dataset(data: object) -> Dataset:
     if not isinstance(data, Dataset):
         raise UsageError(
             f"data is {shown(data)} ({type(data).__name__}); it must be a Dataset.",
-            "Load one with penstroke.load(...), or make one with Dataset.from_arrays(images, labels).",
+            "Load one with penstroke.load(...), or make one with Dataset.from_folder, from_arrays or from_torch.",
         )
     return data
 
@@ -251,51 +339,3 @@ def stratified_split(split: Split, share: float, seed: int) -> tuple[Split, Spli
         )
     rest, part = (split.subset(np.flatnonzero(mask)) for mask in (~taken, taken))
     return rest, replace(part, name=f"{split.name}-part")
-
-
-def pixel_statistics(split: Split) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the mean and the population standard deviation of each channel's pixels, divided by 255.
-
-    One value for each channel; (0.1307,) and (0.3081,), rounded, for the train split of MNIST. The sums are exact
-    integers, so that the result does not depend on the order of the images.
-    """
-    images, channels = split.images, split.images.shape[1]
-    first, second = np.zeros((2, channels), np.int64)
-    count = max(1, STATISTICS_BYTES // images[0].size)
-    for start in range(0, len(images), count):
-        part = images[start : start + count]
-        first += part.sum(axis=(0, 2, 3), dtype=np.int64)
-        second += np.square(part, dtype=np.uint16).sum(axis=(0, 2, 3), dtype=np.int64)
-        if split.mapped:
-            release_pages(images)
-    total = images.size // channels
-    mean = tuple(value / total / 255 for value in first.tolist())
-    moments = zip(first.tolist(), second.tolist(), strict=True)
-    # Python's integers: the product of a sum and a count may exceed 64 bits.
-    std = tuple(((square * total - value * value) / (total * total)) ** 0.5 / 255 for value, square in moments)
-    return mean, std
-
-
-def fingerprint(split: Split) -> str:
-    """Return a SHA-256 (hexadecimal) that identifies the content of a split.
-
-    It covers the shape of the images, the classes, all labels, and at most 1,024 images at equal distances.
-    """
-    digest = hashlib.sha256(repr((split.images.shape, split.classes)).encode())
-    digest.update(split.labels.tobytes())
-    digest.update(split.images[_spread(len(split))].tobytes())
-    return digest.hexdigest()
-
-
-def _spread(count: int) -> Int64[np.ndarray, "k"]:
-    """Return at most FINGERPRINT_IMAGES positions from 0 to ``count - 1`` at equal distances.
-
-    Recorded fingerprints depend on the rounding: each half is computed from its own end, as ``torch.linspace`` does.
-    """
-    few = min(count, FINGERPRINT_IMAGES)
-    if few == 1:
-        return np.zeros(1, np.int64)
-    step = (count - 1) / (few - 1)
-    positions = np.arange(few)
-    forwards, backwards = step * positions, (count - 1) - step * positions[::-1]
-    return np.where(positions < few // 2, forwards, backwards).astype(np.int64)

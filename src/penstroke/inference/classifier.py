@@ -197,11 +197,13 @@ class Classifier:
         return _each(lambda chosen: [self._read_page(picture, max_pixels) for picture in chosen], pictures)
 
     def save(self, path: str | Path) -> None:
-        """Write the model to the file ``path``, from which ``Classifier.load`` restores it.
+        """Write the model to a file, such as ``model.safetensors``, from which ``Classifier.load`` restores it.
 
         Raises:
-            ModelError: the network is a module that was passed to ``penstroke.fit``, not a registered network.
-            StorageError: the file cannot be written.
+            ModelError: the network is a module that was passed to ``penstroke.fit``, not a registered network, or the
+                backend is ``onnx``.
+            StorageError: ``path`` is a folder, or the file cannot be written.
+            UsageError: ``path`` ends with ``.onnx``.
         """
         write_model(Path(path), self.backend.weights(), self.description)
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -19,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from penstroke import storage
-from penstroke.errors import ModelError, PenstrokeError
+from penstroke.errors import ModelError, PenstrokeError, StorageError, UsageError
 from penstroke.models.description import Description
 from penstroke.networks.spec import UnregisteredNetwork, unregistered_error
 from penstroke.storage.untrusted import open_contained, parse_json, reason
@@ -108,8 +109,18 @@ def write_model(path: Path, weights: Mapping[str, ndarray], description: Descrip
     """Write a model file atomically.
 
     Raises:
-        StorageError: the file cannot be written; an existing file is left unchanged.
+        StorageError: ``path`` is a folder, or the file cannot be written; an existing file is left unchanged.
+        UsageError: the name of the file ends with ``.onnx``, so that it would be read as another kind of file.
     """
+    if path.is_dir():
+        raise StorageError(
+            f"Cannot write {path}: it is a folder.", f"Name a file, such as {path / 'model.safetensors'}."
+        )
+    if path.suffix == ".onnx":
+        raise UsageError(
+            f"A model file cannot be called {path}: .onnx is the suffix of ONNX files.",
+            "Use the suffix .safetensors, or export the model to ONNX with `penstroke export`.",
+        )
     storage.write_bytes(path, model_bytes(weights, description))
 
 
@@ -144,13 +155,31 @@ def open_model(path: Path) -> Iterator[OpenModel]:
         file = open_contained(path)
     with file:
         with _explained(path):
-            header = _read_header(file)
-            description = _read_description(header.pop("__metadata__", None))
-            tensors = {name: _tensor_type(name, entry) for name, entry in header.items()}
-            expected = file.tell() + sum(tensor.nbytes for tensor in tensors.values())
-            if (size := os.fstat(file.fileno()).st_size) != expected:
-                raise ValueError(f"it is truncated or has extra bytes: it has {size} bytes instead of {expected}")
-        yield OpenModel(path, description, tensors, file)
+            model = _opened(path, file, os.fstat(file.fileno()).st_size)
+        yield model
+
+
+def parse_model(content: bytes) -> tuple[Description, dict[str, ndarray]]:
+    """Return the description and the weights in the content of a model file, as from ``model_bytes``.
+
+    Raises:
+        ModelError: see ``read_model``.
+    """
+    name = Path("model.safetensors")
+    with _explained(name):
+        model = _opened(name, BytesIO(content), len(content))
+    return model.description, model.read_weights()
+
+
+def _opened(path: Path, file: BinaryIO, size: int) -> OpenModel:
+    """Read and check the header of a model file of ``size`` bytes."""
+    header = _read_header(file, size)
+    description = _read_description(header.pop("__metadata__", None))
+    tensors = {name: _tensor_type(name, entry) for name, entry in header.items()}
+    expected = file.tell() + sum(tensor.nbytes for tensor in tensors.values())
+    if size != expected:
+        raise ValueError(f"it is truncated or has extra bytes: it has {size} bytes instead of {expected}")
+    return OpenModel(path, description, tensors, file)
 
 
 @contextmanager
@@ -169,9 +198,8 @@ def _explained(path: Path) -> Iterator[None]:
         raise ModelError(f"{path} is not a valid model file: {error}.", REMEDY) from error
 
 
-def _read_header(file: BinaryIO) -> dict[str, Any]:
+def _read_header(file: BinaryIO, size: int) -> dict[str, Any]:
     """Return the header of a safetensors file: 8 bytes with its length, then that many bytes of JSON."""
-    size = os.fstat(file.fileno()).st_size
     if size > MAX_BYTES:
         raise ValueError(f"it has {size} bytes, more than {MAX_BYTES}")
     start = file.read(9)

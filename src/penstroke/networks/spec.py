@@ -28,7 +28,7 @@ NETWORKS: dict[str, type["NetworkSpec"]] = {}
 class NetworkSpec(ABC):
     """The kind of a network and its arguments, without the image shape and the number of classes.
 
-    A subclass in a module of this package, with ``@register``, adds a network to Penstroke.
+    A subclass with ``@register``, in a module of this package or in a program of the user, adds a network.
     """
 
     kind: ClassVar[str]
@@ -122,11 +122,13 @@ def register(kind: str, *, head: tuple[str, ...]) -> Callable[[type[Spec]], type
         head: names of the layers that the optimizer ``muon`` leaves to Adam.
 
     Raises:
-        ValueError: another class is registered under ``kind``.
+        ValueError: a class of another name or module is registered under ``kind``. One of the same name is replaced,
+            so that a cell of a notebook can be run again.
     """
 
     def add(cls: type[Spec]) -> type[Spec]:
-        if kind in NETWORKS:
+        known = NETWORKS.get(kind, cls)
+        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise ValueError(f"The network kind {kind!r} is registered already, as {NETWORKS[kind].__name__}.")
         cls.kind, cls.head = kind, head
         NETWORKS[kind] = value_class(cls)

@@ -89,6 +89,7 @@ def assemble(cls: "type[Recipe]", given: Mapping[str, Any], inherited: Mapping[s
         if created is not None:
             arguments[name] = created
     problems += _inapplicable(cls, given, chosen, values)
+    problems += _ambiguous(cls, chosen["network"]) if "network" in chosen else []
     for name in ("optimizer", "schedule"):
         if name not in chosen:
             _check_alone(name, given, problems)
@@ -190,6 +191,17 @@ def _inapplicable(
         elif owner in chosen and name not in applicable:
             problems.append(Problem(name, f"does not apply to {owner} {values[owner]!r}"))
     return problems
+
+
+def _ambiguous(cls: "type[Recipe]", network: type[Any]) -> list[Problem]:
+    """Return a problem for each field of a network, such as one of the user, that has the name of another field."""
+    others = {flat for owner, part in all_parts() if owner != "network" for flat in flat_names(part)}
+    taken = others | {*_own_names(cls), *CHOICES}
+    return [
+        Problem(name, f"is a field of the network {network.kind!r} and of recipes; rename it in the network")
+        for name in flat_names(network)
+        if name in taken
+    ]
 
 
 def remedy(general: str, problems: Sequence[Problem]) -> str:

@@ -7,6 +7,7 @@ from penstroke.errors import UsageError, nearest
 from penstroke.networks import PatchNet, ResNet
 from penstroke.recipes.parts import SGD, Augmentation, Evaluation, Muon, OneCycle, Validation
 from penstroke.recipes.recipe import Recipe
+from penstroke.schema import shown
 
 
 def book(**flat: Any) -> Recipe:
@@ -101,3 +102,19 @@ def get(name: str) -> Recipe:
     if name not in RECIPES:
         raise UsageError(f"The recipe {name!r} is unknown.", nearest(name, RECIPES))
     return RECIPES[name]()
+
+
+def require_recipe(recipe: object) -> Recipe:
+    """Return a recipe unchanged, or the built-in recipe of a name.
+
+    Raises:
+        UsageError: ``recipe`` is neither a recipe nor the name of one.
+    """
+    if isinstance(recipe, str):
+        return get(recipe)
+    if not isinstance(recipe, Recipe):
+        raise UsageError(
+            f"recipe is {shown(recipe)} ({type(recipe).__name__}); it must be a recipe, or the name of one.",
+            f"Pass one of {', '.join(map(repr, RECIPES))}, or a recipe such as recipes.fast(epochs=2).",
+        )
+    return recipe

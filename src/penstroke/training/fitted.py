@@ -28,11 +28,12 @@ class Fitted:
         return Classifier.from_module(self.model, self.description, next(self.model.parameters()).device)
 
     def save(self, path: str | Path) -> None:
-        """Write the model to the file ``path``, from which ``Classifier.load`` restores it.
+        """Write the model to a file, such as ``model.safetensors``, from which ``Classifier.load`` restores it.
 
         Raises:
             ModelError: the network is a module that was passed to ``fit``, not a registered network.
-            StorageError: the file cannot be written.
+            StorageError: ``path`` is a folder, or the file cannot be written.
+            UsageError: ``path`` ends with ``.onnx``.
         """
         self.classifier().save(path)
 

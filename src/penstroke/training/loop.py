@@ -1,7 +1,7 @@
 """The training loop at three levels: step, epoch and fit.
 
-The recipe is unpacked in ``fit``; each function below it gets only the values that it uses. This module prints nothing
-and writes no files.
+The recipe is unpacked in ``_train``, the part of ``fit`` after its arguments are checked; each function below it gets
+only the values that it uses. This module writes no files, and the module ``progress`` prints.
 """
 
 import math
@@ -16,24 +16,26 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from penstroke import recipes
 from penstroke.data import Dataset
 from penstroke.data.split import require_dataset
 from penstroke.recipes import Recipe
+from penstroke.recipes.presets import require_recipe
 from penstroke.runtime import choose_device, configure
 from penstroke.training.adapt import adapt
 from penstroke.training.batches import Batches
-from penstroke.training.callbacks import Callback, CallbackGroup, StopTraining
+from penstroke.training.callbacks import Callback, CallbackGroup, StopTraining, check_callbacks
 from penstroke.training.finite import FiniteCheck
 from penstroke.training.fitted import Fitted
 from penstroke.training.history import Progress, State
 from penstroke.training.losses import Loss, build_loss
 from penstroke.training.measure import Measurement, build_measurement
 from penstroke.training.optimizers import Optimizer
+from penstroke.training.progress import progress_printers
 from penstroke.training.schedules import lr_factor
 from penstroke.training.selection import Keeper
 from penstroke.training.snapshot import Snapshot, restore
 from penstroke.training.start import build_start, split_validation
+from penstroke.training.transform import Transform, with_transform
 from penstroke.training.world import World
 
 
@@ -114,8 +116,11 @@ def fit(
     data: Dataset,
     *,
     network: nn.Module | None = None,
+    transform: Transform | None = None,
+    loss: Loss | None = None,
     device: str | torch.device = "auto",
     callbacks: Sequence[Callback] = (),
+    progress: bool = True,
     tune: bool = False,
     start: Snapshot | None = None,
     world: World = World(),  # noqa: B008 - frozen
@@ -130,31 +135,56 @@ def fit(
         network: a module that is trained in place, instead of the network of the recipe. It takes normalised images
             ``float32 [n, c, h, w]`` and returns logits or log-probabilities ``[n, classes]``. If the recipe keeps the
             best or averaged weights, the model that is returned has them, and the module those of the last step.
+        transform: applied to each batch of training images ``[b, c, h, w]`` after the augmentation of the recipe. It
+            takes and returns images of the same shape, uint8 or float 0..255. Random numbers from PyTorch's generator
+            are functions of the recipe's seed, epoch and step.
+        loss: returns the scalar loss of log-probabilities ``[b, classes]`` and labels ``int64 [b]``, in the place of
+            the negative log-likelihood. The recipe must have neither label smoothing nor outliers.
         device: `auto`, `cpu`, `cuda`, `mps`, `xpu`, or one of several, such as `cuda:1`.
         callbacks: notified of each step and epoch; one that raises ``StopTraining`` ends the training early.
+        progress: print progress and a line for each epoch on stderr: a bar on a terminal, otherwise lines.
         tune: configure the process for fast training, as the command line does; see ``runtime.configure``.
         start: a snapshot of an interrupted training run with the same recipe and data, which is continued.
         world: rank of this process and number of processes that train the network.
 
     Raises:
-        UsageError: an argument is unknown or of the wrong type, or part of the recipe does not apply to the images.
+        UsageError: an argument is unknown or of the wrong type, part of the recipe does not apply to the images or to
+            ``loss``, or ``transform`` or ``loss`` returns something else than it must.
         ModelError: a loss or a weight is not finite, or ``start`` belongs to another recipe or dataset.
         DataError: the recipe evaluates the test images, and they cannot be read.
     """
-    started = time.perf_counter()
     if tune:
         configure()
-    recipe = recipes.get(recipe) if isinstance(recipe, str) else recipe
+    check_callbacks(callbacks)
+    recipe = require_recipe(recipe)
+    with progress_printers(progress and not world.rank, recipe.log_every) as printers:
+        return _train(recipe, data, network, transform, loss, str(device), [*callbacks, *printers], start, world)
+
+
+def _train(
+    recipe: Recipe,
+    data: Dataset,
+    module: nn.Module | None,
+    transform: Transform | None,
+    loss: Loss | None,
+    wanted_device: str,
+    callbacks: Sequence[Callback],
+    start: Snapshot | None,
+    world: World,
+) -> Fitted:
+    """Train a network; see ``fit``."""
+    started = time.perf_counter()
     keeper = Keeper(recipe.selection)
-    group, device = CallbackGroup(callbacks, world, first=(keeper,)), choose_device(str(device))
+    group, device = CallbackGroup(callbacks, world, first=(keeper,)), choose_device(wanted_device)
+    loss_of = build_loss(recipe.label_smoothing, recipe.augmentation.outliers, loss)
     train, validation = split_validation(require_dataset(data), recipe.validation)
     recipe, _ = adapt(recipe, train)
-    state, batches = build_start(recipe, train, data.card.preprocessing, device, network, world)
+    state, batches = build_start(recipe, train, data.card.preprocessing, device, module, world)
+    batches = replace(batches, augment=with_transform(batches.augment, transform))
     state.started = started
     if start:
         restore(state, start)
     measurement = build_measurement(recipe.evaluation, recipe.validation, data, validation, device)
-    loss_of = build_loss(recipe.label_smoothing, recipe.augmentation.outliers)
     factor = partial(lr_factor, recipe.schedule, epochs=recipe.epochs)
     with suppress(StopTraining):
         group.on_train_start(state)

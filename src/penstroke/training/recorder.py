@@ -204,7 +204,9 @@ def _train(run: Run, training: _Training, checkpoint: Checkpoint | None) -> Fitt
         for callback in training.callbacks:
             callback.on_run_start(run, training.data)
         with enough_memory("Use a smaller network (--channels, --hidden) or smaller batches (--batch-size)."):
-            fitted = fit(training.recipe, training.data, device=training.device, callbacks=callbacks, start=start)
+            fitted = fit(
+                training.recipe, training.data, device=training.device, callbacks=callbacks, progress=False, start=start
+            )
         recorder.flush()
         if not fitted.history.finished:
             checkpointer.save()

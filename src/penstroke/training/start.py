@@ -12,6 +12,7 @@ from penstroke.networks.spec import UnregisteredNetwork
 from penstroke.recipes import Recipe
 from penstroke.recipes.parts import Optimizer, Validation
 from penstroke.runtime import derived_seed
+from penstroke.schema import shown
 from penstroke.synthesis import batch_augmentation
 from penstroke.training.batches import Batches
 from penstroke.training.history import State
@@ -114,6 +115,52 @@ def describe(network: NetworkSpec, train: Split, preprocessing: str, mean: Chann
     )
 
 
+def require_module(module: object) -> nn.Module:
+    """Return a module with parameters unchanged.
+
+    Raises:
+        UsageError: ``module`` is not a module, or has no parameters that are trained.
+    """
+    if not isinstance(module, nn.Module):
+        raise UsageError(
+            f"network is {shown(module)} ({type(module).__name__}); it must be a torch.nn.Module.",
+            "Pass a module; a registered network is named in the recipe, as in recipes.fast(network=ConvNet()).",
+        )
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise UsageError(
+            f"The network {type(module).__name__} has no parameters to train.",
+            "Pass a module with parameters that require gradients.",
+        )
+    return module
+
+
+def _check_output(module: nn.Module, description: Description, device: torch.device) -> None:
+    """Check what the caller's module returns for two images of zeros, in eval mode, without changing the module.
+
+    Raises:
+        UsageError: it is not a float tensor with a value for each class.
+    """
+    shape, classes = description.image_shape, len(description.classes)
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            output = module(torch.zeros(2, *shape, device=device))
+    except RuntimeError as error:  # such as matrices that cannot be multiplied
+        raise UsageError(
+            f"The network fails for images of shape {list(shape)}: {error}.", "Change the sizes of its layers."
+        ) from error
+    finally:
+        module.train(was_training)
+    if not (torch.is_tensor(output) and output.is_floating_point() and tuple(output.shape) == (2, classes)):
+        kind = f"{output.dtype} of shape {list(output.shape)}" if torch.is_tensor(output) else type(output).__name__
+        raise UsageError(
+            f"The network returns {kind} for 2 images of shape {list(shape)}; it must return floats of shape "
+            f"[2, {classes}]: a logit or log-probability for each of the {classes} classes.",
+            "Change its last layer.",
+        )
+
+
 def initial_state(
     spec: NetworkSpec,
     description: Description,
@@ -135,14 +182,16 @@ def initial_state(
         module: trained instead of a new network, with the weights that it has.
 
     Raises:
-        UsageError: the network does not accept images of this shape.
+        UsageError: the network does not accept images of this shape, or ``module`` does not return logits.
     """
     torch.manual_seed(derived_seed(seed))
     if module is not None:
-        network = wrap_module(module, description.mean, description.std)
+        network = wrap_module(require_module(module), description.mean, description.std)
     else:
         network = spec.build(description.image_shape, len(description.classes), description.mean, description.std)
     network.to(device)
+    if module is not None:
+        _check_output(module, description, device)
     optimizers = build_optimizers(optimizer, network, spec.head or (last_layer(network),))
     # One tensor for all steps: small tensors that outlive each step would fragment the heap, which then grows.
     return State(network, description, optimizers, losses=torch.zeros(steps, device=device))

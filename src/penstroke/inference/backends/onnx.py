@@ -68,7 +68,9 @@ class OnnxBackend:
             ModelError: always.
         """
         raise ModelError(
-            "An ONNX model cannot be saved as a model file.", "Copy the ONNX file, or use the run that it comes from."
+            "An ONNX model cannot be saved as a model file.",
+            "Copy the ONNX file, or use the run that it comes from; the bundled model can be saved after "
+            "Classifier.load('ready', backend='torch').",
         )
 
     def _check(self, description: Description) -> str:
