@@ -37,7 +37,7 @@ def test_defects_are_found(penstroke: Penstroke, folder: Path) -> None:
     done = penstroke("data", "audit", folder, "--repeats", "1", "--out", "found", "--json")
     assert done.code == 0, done.err
     assert "4 of 4 networks trained" in done.err
-    assert "note: 1 pictures that cannot be read were left out: 1/broken.png" in done.err
+    assert "note: 1 picture that cannot be read was left out: 1/broken.png" in done.err
     value = done.json
     assert [Path(row["file"]).name for row in value["blank"]] == ["blank.png"]
     assert [Path(path).name for path in value["broken"]] == ["broken.png"]

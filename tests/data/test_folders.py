@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from penstroke.data import decoding
-from penstroke.data.decoding import Reading
+from penstroke.data import pixels, reading
 from penstroke.data.folders import read_folder
 from penstroke.data.idx import Array, write_idx
 from penstroke.data.listing import SUFFIXES
+from penstroke.data.reading import Reading
 from penstroke.errors import DataError
 from penstroke.pictures.files import picture_size
 from penstroke.pictures.letterbox import letterbox
@@ -56,7 +56,7 @@ def test_the_test_folder_is_not_read_before_it_is_used(tmp_path: Path) -> None:
     unreadable.write_bytes(b"not a picture")
     dataset = read_folder(tmp_path)
     assert len(dataset.train) == 15
-    assert dataset.notes == ()
+    assert all("have one colour" in note for note in dataset.notes)
     assert dataset.validation
     assert len(dataset.validation) == 3
     with pytest.raises(DataError, match=r"1 of 6 pictures cannot be read: .*0\.png"):
@@ -93,7 +93,7 @@ def test_a_letterbox_keeps_the_aspect_ratio_and_pads_with_the_colour_of_the_bord
 
 
 def test_large_pictures_are_reduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "MAX_SIDE", 10)
+    monkeypatch.setattr(reading, "MAX_SIDE", 10)
     for name in "ab":
         for number in range(3):
             save_picture(tmp_path / name / f"{number}.png", grey(7, 20, 40))
@@ -137,7 +137,7 @@ def test_exif_rotation_is_applied(tmp_path: Path) -> None:
     turned[0x0112] = 6  # the first row of the file is the right-hand column of the picture
     save_picture(path, [[200, 200, 200], [10, 10, 10]], exif=turned)
     assert picture_size(path) == (2, 3)
-    assert decoding.pixels_of(path).tolist() == [[10, 200]] * 3
+    assert pixels.pixels_of(path).tolist() == [[10, 200]] * 3
 
 
 def png_with_size(width: int, height: int) -> bytes:
@@ -356,3 +356,28 @@ def test_a_class_whose_pictures_are_all_broken_is_named(tmp_path: Path) -> None:
         path.write_bytes(b"")
     with pytest.raises(DataError, match=r"Classes without pictures in .*: 2"):
         read_folder(tmp_path, Reading(skip_broken=True))
+
+
+def test_pictures_of_one_colour_are_named(tmp_path: Path) -> None:
+    for name in "ab":
+        for number in range(5):
+            pixels = grey(7)
+            pixels[0, 0] = number != 3
+            save_picture(tmp_path / name / f"{number}.png", pixels)
+    save_picture(tmp_path / "b" / "red.png", np.full((4, 3, 3), (255, 0, 0)))
+    save_picture(tmp_path / "a" / "blank.png", grey(7))
+    notes = read_folder(tmp_path).notes
+    (note,) = [note for note in notes if note.startswith("2 of 12 training pictures have one colour: ")]
+    assert "a/blank.png" in note
+    assert "b/red.png" in note
+
+
+@pytest.mark.parametrize("names", [("train", "val"), ("train", "val", "test")])
+def test_validation_pictures_without_test_pictures(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        class_folders(tmp_path / name)
+    dataset = read_folder(tmp_path)
+    assert len(dataset.train) == 15
+    assert dataset.validation
+    assert dataset.has_test == ("test" in names)
+    assert any("all training images are trained on" in note for note in dataset.notes) == ("test" not in names)

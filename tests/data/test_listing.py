@@ -98,3 +98,14 @@ def test_an_imbalance_is_reported_from_a_ratio_of_three() -> None:
     note = imbalance_note(("a", "b"), [0] * 6 + [1] * 2)
     assert note
     assert "a has 6 training images, b 2" in note
+
+
+def test_links_that_lead_nowhere_are_ignored(tmp_path: Path) -> None:
+    root = files(tmp_path, "a/1.png", "b/1.png", "b/inner/2.png")
+    (root / "a" / "loop.png").symlink_to("loop.png")
+    (root / "a" / "gone.png").symlink_to("nowhere.png")
+    (root / "a" / "linked.png").symlink_to(root / "b" / "1.png")
+    (root / "b" / "inner" / "up").symlink_to(root / "b")
+    listing = list_class_folders(root)
+    names = [str(path.relative_to(root)) for path, _ in listing.parts["train"]]
+    assert names == ["a/1.png", "a/linked.png", "b/1.png", "b/inner/2.png"]

@@ -15,8 +15,8 @@ import pytest
 
 from penstroke.data import Dataset, catalog, load, sources
 from penstroke.data.catalog import CARDS, RemoteFile, card
+from penstroke.data.description import describe
 from penstroke.data.idx import Array, write_idx
-from penstroke.data.sources import describe
 from penstroke.data.statistics import pixel_statistics
 from penstroke.errors import DataError, MissingExtraError, UsageError
 

@@ -46,7 +46,7 @@ def test_json_lines_become_a_dataset(pictures: Path) -> None:
     data = load(table(pictures, "\n".join(map(json.dumps, rows)) + "\n\n", "labels.jsonl"))
     assert data.train.classes == ("1", "10")
     assert (len(data.train), len(data.test)) == (8, 2)
-    assert "no test split" in data.notes[0]
+    assert "no test split" in data.notes[-1]
 
 
 def test_rows_without_a_file_are_named_or_left_out(pictures: Path) -> None:
@@ -94,3 +94,20 @@ def test_any_content_is_read_or_rejected(suffix: str, content: bytes, tmp_path_f
     path.write_bytes(content)
     with pytest.raises(PenstrokeError):
         list_table(path)
+
+
+def test_too_many_classes_are_rejected_before_the_files_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstroke.data.listing.MAX_CLASSES", 10)
+    rows = "".join(f"{number}.png,class {number}\n" for number in range(12))
+    (tmp_path / "many.csv").write_text("path,label\n" + rows)
+    with pytest.raises(DataError, match="12 classes; there must be fewer than 10"):
+        list_table(tmp_path / "many.csv")
+
+
+def test_a_table_whose_files_are_all_missing_cannot_be_skipped(tmp_path: Path) -> None:
+    (tmp_path / "gone.csv").write_text("path,label\n1.png,a\n2.png,b\n")
+    with pytest.raises(DataError, match=r"2 of 2 rows of .* name files that do not exist") as caught:
+        list_table(tmp_path / "gone.csv", skip_broken=True)
+    assert f"Relative paths start at {tmp_path}" in str(caught.value.remedy)

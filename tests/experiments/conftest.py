@@ -70,5 +70,5 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> Experiments:
     opened = open_experiments(plan, tmp_path_factory.mktemp("sweep"), "mnist5k", 500)
     for experiment in list(plan.experiments())[:-1]:
         task = {"path": str(opened.run(experiment).path), "recipe": experiment.recipe.to_json(), "epochs": False}
-        train_one(task | {"source": opened.source, "images": 500, "device": "cpu"}, [])
+        train_one(task | {"source": opened.source.to_json(), "device": "cpu"}, [])
     return opened

@@ -79,7 +79,7 @@ def test_a_folder_of_another_experiment_is_rejected(tmp_path: Path) -> None:
     plan = build_plan(recipes.book())
     open_experiments(plan, tmp_path / "a", "mnist5k", 100)
     open_experiments(plan, tmp_path / "a", "mnist5k", 100)
-    with pytest.raises(RunError, match="100 images of mnist5k, and this one uses 200 images"):
+    with pytest.raises(RunError, match=r"100 images of mnist5k \(28x28\), and this one uses 200 images"):
         open_experiments(plan, tmp_path / "a", "mnist5k", 200)
 
 

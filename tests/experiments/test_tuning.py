@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 from penstroke import recipes
 from penstroke.errors import RunError, UsageError
 from penstroke.experiments.ranges import parse_range
+from penstroke.experiments.source import Source
 from penstroke.experiments.tuning import FILE, Tuning, importances, open_tuning, tune
 from penstroke.recipes import Recipe
 
@@ -21,7 +22,7 @@ RANGES = (parse_range("lr=0.05..5"),)
 
 
 def opened(folder: Path, base: Recipe = BASE, *ranges: str) -> Tuning:
-    return open_tuning(base, tuple(map(parse_range, ranges)) or RANGES, folder, "mnist5k", 300)
+    return open_tuning(base, tuple(map(parse_range, ranges)) or RANGES, folder, Source("mnist5k", 300))
 
 
 def test_a_killed_search_resumes(command: Callable[..., Any], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from penstroke import recipes
+from penstroke.experiments.source import Source
 
 
 def test_a_worker_that_waits_for_an_answer_ends_when_its_input_is_closed(tmp_path: Path) -> None:
@@ -13,8 +14,7 @@ def test_a_worker_that_waits_for_an_answer_ends_when_its_input_is_closed(tmp_pat
     task = {
         "recipe": recipe.to_json(),
         "path": str(tmp_path / "run"),
-        "source": "mnist5k",
-        "images": 300,
+        "source": Source("mnist5k", 300).to_json(),
         "device": "cpu",
         "threads": 1,
         "epochs": True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from penstroke import recipes
-from penstroke.cli.options import DATA_HELP, Device, Json, Threads, integer_from
+from penstroke.cli.options import DATA_HELP, Device, Json, Size, Threads, integer_from
 from penstroke.cli.output import Result, escape_control, table, warn
 from penstroke.errors import require_extra
 
@@ -53,6 +53,7 @@ def audit(
     recipe: RecipeName = "fast",
     repeats: Repeats = 5,
     count: Count = 60,
+    size: Size = None,
     out: Out = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -64,7 +65,7 @@ def audit(
     from penstroke import runtime, storage
 
     runtime.configure(threads, tune=True)
-    found = _audit(data, recipe, repeats, device)
+    found = _audit(data, size, recipe, repeats, device)
     name = Path(data).name if data != "auto" else found.splits[0].name
     folder = storage.make_folder(out or Path(f"audit-{name}"))
     value = found.to_json()
@@ -76,17 +77,17 @@ def audit(
     return Result(value, escape_control(_text(value)))
 
 
-def _audit(source: str, recipe: str, repeats: int, device: str) -> "Audit":
+def _audit(source: str, size: tuple[int, int] | None, recipe: str, repeats: int, device: str) -> "Audit":
     """Return the audit of a dataset, with its progress on stderr."""
     from penstroke.cli.progress import Downloads, counter
     from penstroke.data import load
     from penstroke.evaluation import audit as checks
     from penstroke.experiments.cross_validation import out_of_fold
 
-    data = load(source, progress=Downloads(), skip_broken=Path(source).expanduser().is_dir())
+    data = load(source, progress=Downloads(), size=size, skip_broken=True)
     for note in data.notes:
         warn(note)
-    splits = (data.train, data.test) if data.has_test else (data.train,)
+    splits = tuple(split for split in (data.train, data.validation, data.test if data.has_test else None) if split)
     whole = checks.joined(splits)
     with counter("networks trained") as count_fold:
         probabilities = out_of_fold(

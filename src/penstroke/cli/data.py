@@ -1,11 +1,11 @@
 """``penstroke data list|fetch|info|import|audit``: datasets. All but ``audit`` run without torch."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from penstroke.cli.options import ARGUMENTS, OPTIONS, Json
+from penstroke.cli.options import ARGUMENTS, DATA_HELP, OPTIONS, Json, Size
 from penstroke.cli.output import Result, escape_control, table, warn
 
 app = App(
@@ -14,6 +14,9 @@ app = App(
     group_arguments=ARGUMENTS,
     group_parameters=OPTIONS,
 )
+
+SHOWN = 10
+"""Number of broken pictures that are printed."""
 
 Name = Annotated[str, Parameter(name="name", help="Name of the dataset; see `penstroke data list`.")]
 
@@ -56,32 +59,64 @@ def fetch(name: Name, /, *, json: Json = False) -> Result:  # noqa: ARG001 - rea
     help="Describe a dataset: classes, counts, statistics, licence.",
 )
 def info(
-    data: Annotated[str, Parameter(name="data", help="auto, the name of a dataset, or a folder.")] = "auto",
+    data: Annotated[str, Parameter(name="data", help=DATA_HELP)] = "auto",
     /,
     *,
+    size: Size = None,
     json: Json = False,  # noqa: ARG001 - read by `app.run`
 ) -> Result:
-    """Return classes, counts, statistics, licence and citation of a dataset."""
+    """Return classes, counts, statistics, licence and citation of a dataset. Broken pictures are left out and named."""
     from penstroke.cli.progress import Downloads
-    from penstroke.data import load
-    from penstroke.data.sources import describe
+    from penstroke.data import describe, load
 
-    description = describe(load(data, progress=Downloads()))
+    description = describe(load(data, progress=Downloads(), size=size, skip_broken=True))
     for note in description["notes"]:
         warn(note)
-    train, test = description["train"], description["test"]
-    shape = "x".join(str(side) for side in description["image_shape"])
+    return Result(description, escape_control(_description_text(description)))
+
+
+def _description_text(found: dict[str, Any]) -> str:
+    """Return a description of a dataset as text."""
+    splits = {name: found[name] for name in ("train", "validation", "test") if found[name]}
+    names = {"train": "training", "validation": "validation", "test": "test"}
+    *first, last = (f"{split['images']} {names[name]}" for name, split in splits.items())
+    counts = f"{', '.join(first)} and {last}" if first else last
+    shape = "x".join(str(side) for side in found["image_shape"])
     lines = [
-        f"{description['name']}: {description['title']}",
-        f"{train['images']} training and {test['images']} test images of {shape} (channels x height x width)",
-        f"pixel mean {_numbers(description['mean'])}, standard deviation {_numbers(description['std'])} "
+        f"{found['name']}: {found['title']}",
+        f"{counts} images of {shape} (channels x height x width)",
+        f"pixel mean {_numbers(found['mean'])}, standard deviation {_numbers(found['std'])} "
         "(pixels scaled to 0..1, training images)",
-        f"licence: {description['licence']}",
-        *([f"homepage: {description['homepage']}"] if description["homepage"] else []),
+        *([_pictures_text(found["pictures"])] if found["pictures"] else []),
+        *([f"largest class / smallest class: {found['imbalance']:g}"] if found["imbalance"] else []),
+        *_broken_lines(found["broken"]),
+        f"licence: {found['licence']}",
+        *([f"homepage: {found['homepage']}"] if found["homepage"] else []),
     ]
-    rows = [[label, str(count), str(test["per_class"][label])] for label, count in train["per_class"].items()]
-    text = "\n".join([*lines, table(["class", "training images", "test images"], rows)])
-    return Result(description, escape_control(text))
+    rows = [[label, *(str(split["per_class"][label]) for split in splits.values())] for label in found["classes"]]
+    return "\n".join([*lines, table(["class", *(f"{names[name]} images" for name in splits)], rows)])
+
+
+def _pictures_text(found: dict[str, Any]) -> str:
+    """Return a line on the sizes and colours of the training pictures."""
+    commonest, smallest, largest = ("x".join(map(str, found[name])) for name in ("commonest", "smallest", "largest"))
+    text = f"pictures: {found['commonest_count']} of {found['pictures']} training pictures have {commonest} pixels"
+    if found["sizes"] > 1:
+        text += f"; there are {found['sizes']} sizes from {smallest} to {largest}"
+    if found["resized"]:
+        text += f"; {found['resized']} are resized, {found['reduced']} of them are reduced and lose detail"
+    share = found["colour_share"]
+    colour = {0.0: "all are grey", 1.0: "all are in colour"}.get(share, f"{100 * share:.4g} % are in colour")
+    return f"{text}; {colour}"
+
+
+def _broken_lines(broken: dict[str, str]) -> list[str]:
+    """Return lines on the pictures that cannot be read."""
+    if not broken:
+        return []
+    shown = list(broken.values())[:SHOWN]
+    more = [f"and {len(broken) - SHOWN} more"] if len(broken) > SHOWN else []
+    return [f"pictures that cannot be read: {len(broken)}; `train --skip-broken` leaves them out", *shown, *more]
 
 
 @app.command(

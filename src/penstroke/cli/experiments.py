@@ -15,6 +15,7 @@ from penstroke.runtime.terminal import emit
 if TYPE_CHECKING:
     from penstroke.experiments import Experiment, Plan, Table
     from penstroke.experiments.runner import Experiments
+    from penstroke.experiments.source import Source
 
 Seeds = Annotated[
     int,
@@ -57,8 +58,7 @@ JobThreads = Annotated[
 def run_and_summarise(
     plan: "Plan",
     folder: Path,
-    data: str | None,
-    images: int | None,
+    source: "Source",
     jobs: int | None,
     threads: int | None,
     device: str,
@@ -74,7 +74,7 @@ def run_and_summarise(
     from penstroke.experiments.table import write_table
     from penstroke.experiments.workers import Conditions
 
-    experiments = open_experiments(plan, folder, data or "auto", images, Downloads())
+    experiments = open_experiments(plan, folder, source, progress=Downloads())
     for note in experiments.data.notes:
         warn(note)
     done = sum(map(experiments.done, plan.experiments()))

@@ -8,22 +8,19 @@ from penstroke.cli.output import Result, escape_control, warn
 from penstroke.errors import require_extra
 
 if TYPE_CHECKING:
+    from penstroke.experiments.source import Source
     from penstroke.recipes import Recipe
 
 
-def find_lr(
-    recipe: "Recipe", folder: Path, data: str | None, images: int | None, threads: int | None, device: str
-) -> Result:
+def find_lr(recipe: "Recipe", folder: Path, source: "Source", threads: int | None, device: str) -> Result:
     """Run the test, write its table and its figure to ``folder``, and return the learning rates."""
     require_extra("train", "torch")
     from penstroke import runtime, storage
     from penstroke.cli.progress import Downloads, counter
-    from penstroke.data import load
     from penstroke.experiments import find_lr as experiment
-    from penstroke.experiments.subset import shorter_dataset
 
     runtime.configure(threads)
-    dataset = shorter_dataset(load(data or "auto", progress=Downloads()), images)
+    dataset = source.load(Downloads())
     for note in dataset.notes:
         warn(note)
     with counter("steps") as count:

@@ -1,6 +1,7 @@
 """Progress of downloads and of other work, on stderr. Imports rich only where a bar is drawn."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,11 @@ from penstroke.runtime.terminal import emit, progress_bar
 
 if TYPE_CHECKING:
     import rich.progress
+
+BAR_AFTER = 0.5
+"""Seconds of decoding after which a bar is drawn: most datasets are decoded before."""
+LINE_EVERY = 5.0
+"""Seconds between two lines where there is no terminal."""
 
 
 @contextmanager
@@ -27,20 +33,30 @@ def counter(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 class Downloads:
-    """Prints the progress of downloads on stderr: a bar on a terminal, otherwise a line at the start and at the end."""
+    """Prints the progress of downloads, and of long decoding of pictures, on stderr.
+
+    It is a bar on a terminal. Otherwise it is a line at the start and at the end of a download, and every
+    ``LINE_EVERY`` seconds of decoding.
+    """
 
     def __init__(self) -> None:
         self._bar: Any = None
         self._tasks: dict[str, Any] = {}
+        self._pictures = Pictures()
 
     def __call__(self, name: str, done: int, total: int | None) -> None:
-        """Print the progress of one file.
+        """Print the progress of one file, or of pictures.
 
         Args:
-            name: the file.
-            done: bytes downloaded so far.
-            total: bytes in all, or None if unknown.
+            name: the file, or ``data.transfer.PICTURES``.
+            done: bytes downloaded, or pictures decoded, so far.
+            total: bytes or pictures in all, or None if unknown.
         """
+        from penstroke.data.transfer import PICTURES
+
+        if name == PICTURES and total is not None:
+            self._pictures(done, total)
+            return
         if not sys.stderr.isatty():
             if name not in self._tasks or (total is not None and done == total):
                 self._tasks[name] = True
@@ -66,3 +82,32 @@ class Downloads:
         )
         bar.start()
         return bar
+
+
+class Pictures:
+    """Prints the number of decoded pictures on stderr, if decoding takes long: a bar on a terminal, otherwise lines."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._next: float | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Print the progress, if it is due."""
+        terminal = sys.stderr.isatty()
+        now = time.monotonic()
+        if self._next is None:
+            self._next = now + (BAR_AFTER if terminal else LINE_EVERY)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=done)
+        elif now >= self._next and done < total:
+            self._next = now + LINE_EVERY
+            if terminal:
+                self._bar = progress_bar("")
+                self._bar.add_task("pictures decoded", total=total, completed=done)
+                self._bar.start()
+            else:
+                emit(f"{done} of {total} pictures decoded", sys.stderr)
+        if done >= total:
+            if self._bar is not None:
+                self._bar.stop()
+            self._bar = self._next = None

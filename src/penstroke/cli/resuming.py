@@ -49,15 +49,22 @@ def conditions_of(run: "Run") -> Conditions:
                 f"{name} of the run {run.path} is {value!r}: it must be of type {kind.__name__}.",
                 "The run is damaged. Train again.",
             )
-    options: dict[str, Any] = record.data.get("options") or {} if record.data else {}
-    size = options.get("size")
-    if not (size is None or (isinstance(size, list) and len(size) == 2 and all(type(side) is int for side in size))):
-        raise RunError(f"The size of the data of the run {run.path} is {size!r}.", "The run is damaged. Train again.")
-    size = tuple(size) if size else None
-    return Conditions(**values, size=size, skip_broken=options.get("skip_broken") is True)
+    from penstroke.data.sources import load_options
+
+    try:
+        return Conditions(**values, **load_options(record.data.get("options") or {} if record.data else {}))
+    except ValueError as error:
+        raise RunError(f"The run {run.path} is damaged: {error}.", "Train again.") from error
 
 
-def check_unchanged(run: "Run", recipe: "Recipe", name: str | None, data: str | None, out: Path | None) -> None:
+def check_unchanged(
+    run: "Run",
+    recipe: "Recipe",
+    name: str | None,
+    data: str | None,
+    out: Path | None,
+    size: tuple[int, int] | None = None,
+) -> None:
     """Check that the options do not change what a resumed run trains.
 
     Args:
@@ -66,6 +73,7 @@ def check_unchanged(run: "Run", recipe: "Recipe", name: str | None, data: str | 
         name: the name of a recipe, if given.
         data: the data, if given.
         out: the folder for a new run, if given.
+        size: the size of the images, if given.
 
     Raises:
         UsageError: listing every change.
@@ -77,6 +85,9 @@ def check_unchanged(run: "Run", recipe: "Recipe", name: str | None, data: str | 
     source = run.record.data
     if data and source and data not in (source["source"], source.get("requested")):
         changes.append(f"data {source['source']} -> {data}")
+    if size and size != (before_size := conditions_of(run).size):
+        named = "x".join(map(str, before_size)) if before_size else "not given"
+        changes.append(f"size {named} -> {size[0]}x{size[1]}")
     if out is not None:
         changes.append(f"out {run.path} -> {out}")
     if changes:

@@ -11,6 +11,7 @@ from penstroke.cli.output import Result
 from penstroke.errors import UsageError
 
 if TYPE_CHECKING:
+    from penstroke.experiments.source import Source
     from penstroke.recipes import Recipe
 
 TrainSeeds = Annotated[
@@ -39,7 +40,7 @@ def train_seeds(
     recipe: "Recipe",
     seeds: int,
     *,
-    data: str | None,
+    source: "Source",
     out: Path | None,
     jobs: int | None,
     threads: int | None,
@@ -51,7 +52,7 @@ def train_seeds(
     Args:
         recipe: its seed is the first one.
         seeds: number of seeds.
-        data: see ``load``.
+        source: the data.
         out: folder of the runs; by default ``runs/NAME-seeds``.
         jobs: number of processes.
         threads: threads of each process.
@@ -66,7 +67,7 @@ def train_seeds(
     from penstroke.runs import HOME
 
     plan = build_plan(recipe, (), seeds)
-    return run_and_summarise(plan, out or HOME / f"{recipe.name}-seeds", data, None, jobs, threads, device or "auto")
+    return run_and_summarise(plan, out or HOME / f"{recipe.name}-seeds", source, jobs, threads, device or "auto")
 
 
 def check_inapplicable(mode: str, options: dict[str, Any]) -> None:

@@ -7,12 +7,13 @@ from cyclopts import Parameter
 
 from penstroke.cli.experiments import Images, Jobs, JobThreads, Seeds, run_and_summarise
 from penstroke.cli.find_lr import find_lr as run_range_test
-from penstroke.cli.options import Device, Json
+from penstroke.cli.options import Device, Json, Size, SkipBroken
 from penstroke.cli.output import Result
 from penstroke.cli.recipe_options import chosen_recipe, with_recipe_options
 from penstroke.cli.seeds import check_inapplicable
 from penstroke.cli.train import Config, RecipeName, TrainingData
 from penstroke.errors import UsageError
+from penstroke.experiments.source import Source
 
 Vary = Annotated[
     list[str] | None,
@@ -54,6 +55,8 @@ def sweep(
     seeds: Seeds = 1,
     images: Images = None,
     data: TrainingData = None,
+    size: Size = None,
+    skip_broken: SkipBroken = False,
     out: SweepFolder = None,
     config: Config = None,
     jobs: Jobs = None,
@@ -66,14 +69,15 @@ def sweep(
     from penstroke.experiments import build_plan, parse_variation
 
     base = chosen_recipe(recipe, config, fields, data)
+    source = Source(data or "auto", images, size, skip_broken)
     if find_lr:
         check_inapplicable("--find-lr", {"--vary": vary, "--jobs": jobs, "--seeds": seeds if seeds > 1 else None})
         folder = out or Path("sweeps") / f"{base.name}-find-lr"
-        return run_range_test(base, folder, data, images, threads, device)
+        return run_range_test(base, folder, source, threads, device)
     if not vary:
         raise UsageError(
             "--vary is missing.", "Name a field and its values: --vary lr=0.1,0.5. For seeds alone: train --seeds 5."
         )
     plan = build_plan(base, [parse_variation(text) for text in vary], seeds)
     folder = out or Path("sweeps") / "-".join([base.name, *plan.fields])
-    return run_and_summarise(plan, folder, data, images, jobs, threads, device)
+    return run_and_summarise(plan, folder, source, jobs, threads, device)

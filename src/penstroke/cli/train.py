@@ -15,6 +15,7 @@ from penstroke.cli.resuming import Conditions, check_unchanged, conditions_of
 from penstroke.cli.seeds import TrainJobs, TrainSeeds, train_seeds
 from penstroke.cli.shared import RunFolder, warn_if_renamed, warn_if_too_many_threads
 from penstroke.errors import UsageError, require_extra
+from penstroke.experiments.source import Source
 from penstroke.training.interval import CheckpointInterval
 
 if TYPE_CHECKING:
@@ -124,10 +125,11 @@ def train(
     """Train a recipe in a new run, or continue a run, and return the measurements of its epochs."""
     if seeds is not None:
         other: dict[str, Any] = {"--resume": resume, "--checkpoint-every": checkpoint_every, "--no-tune": tune is False}
-        other |= {"--track": track, "--budget": budget, "--size": size, "--skip-broken": skip_broken}
+        other |= {"--track": track, "--budget": budget}
         base = _recipe(recipe, config, fields, data, None)
+        source = Source(data or "auto", None, size, skip_broken)
         return train_seeds(
-            base, seeds, data=data, out=out, jobs=jobs, threads=threads, device=device, inapplicable=other
+            base, seeds, source=source, out=out, jobs=jobs, threads=threads, device=device, inapplicable=other
         )
     if jobs is not None:
         raise UsageError("--jobs applies only to several trainings.", "Add --seeds, for example --seeds 5.")
@@ -140,7 +142,7 @@ def train(
         data=data, size=size, skip_broken=skip_broken or None, device=device, threads=threads, tune=tune
     )
     if run is not None:
-        check_unchanged(run, chosen, recipe, data, out)
+        check_unchanged(run, chosen, recipe, data, out, size)
         if run.finished:
             return _nothing_to_resume(run)
     given = [name for name in ("epochs", "channels") if name in fields]
@@ -197,6 +199,8 @@ def _train(
     data = load(conditions.data, progress=Downloads(), size=conditions.size, skip_broken=conditions.skip_broken)
     for note in data.notes:
         warn(note)
+    if recipe.validation is None and data.load_validation:
+        warn(f"the validation split of the data is not used: {recipe.name} has no validation; use --validation 0.1")
     if budget is not None:
         recipe, note = for_budget(recipe, data, budget - (time.perf_counter() - started), runtime.choose_device(device))
         warn(note)

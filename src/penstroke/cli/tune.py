@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from penstroke.cli.experiments import Images, Jobs, JobThreads, save_plot
-from penstroke.cli.options import Device, Json, integer_from
+from penstroke.cli.options import Device, Json, Size, SkipBroken, integer_from
 from penstroke.cli.output import Result, escape_control, percent, table, warn
 from penstroke.cli.recipe_options import chosen_recipe, with_recipe_options
 from penstroke.cli.train import Config, RecipeName, TrainingData
 from penstroke.errors import UsageError, require_extra
+from penstroke.experiments.source import Source
 from penstroke.experiments.variations import value_text
 from penstroke.runtime.terminal import emit
 
@@ -60,6 +61,8 @@ def tune(
     trials: Trials = 20,
     images: Images = None,
     data: TrainingData = None,
+    size: Size = None,
+    skip_broken: SkipBroken = False,
     out: TuneFolder = None,
     config: Config = None,
     jobs: Jobs = None,
@@ -87,7 +90,7 @@ def tune(
     from penstroke.experiments.workers import Conditions
 
     folder = out or Path("tunes") / "-".join([base.name, *(found.field for found in ranges)])
-    tuning = open_tuning(base, ranges, folder, data or "auto", images, Downloads())
+    tuning = open_tuning(base, ranges, folder, Source(data or "auto", images, size, skip_broken), Downloads())
     for note in tuning.experiments.data.notes:
         warn(note)
     if tuning.trials:

@@ -11,8 +11,9 @@ import lazy_loader
 from penstroke.data.catalog import CARDS, DatasetCard, card
 
 if TYPE_CHECKING:
+    from penstroke.data.description import describe
     from penstroke.data.fetch import cached, ensure, import_files
-    from penstroke.data.sources import describe, load
+    from penstroke.data.sources import load
     from penstroke.data.split import Dataset, Split, stratified_split
     from penstroke.data.statistics import fingerprint, pixel_statistics
 
@@ -36,7 +37,8 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "fetch": ["cached", "ensure", "import_files"],
-        "sources": ["describe", "load"],
+        "description": ["describe"],
+        "sources": ["load"],
         "split": ["Dataset", "Split", "stratified_split"],
         "statistics": ["fingerprint", "pixel_statistics"],
     },

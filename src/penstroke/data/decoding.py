@@ -1,82 +1,167 @@
 """Read the pictures of a ``Listing`` as a ``Dataset``: all with the same size and number of channels."""
 
-import os
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from penstroke.data.arrays import few
 from penstroke.data.catalog import DatasetCard, local_card
-from penstroke.data.idx import Array
-from penstroke.data.listing import Listing, Pictures, check_not_empty, imbalance_note
-from penstroke.data.split import Dataset, Split, stratified_split
-from penstroke.errors import DataError
-from penstroke.pictures.files import open_picture, picture_size
+from penstroke.data.listing import Listing, Pictures, check_not_empty, imbalance_note, shown_path
+from penstroke.data.pixels import Size
+from penstroke.data.reading import Reading, read_pictures
+from penstroke.data.split import Dataset, Split, stratified_part, stratified_split
 from penstroke.pictures.letterbox import letterbox, to_channels
 
-MAX_SIDE = 256
 TEST_SHARE = 0.2
 TEST_NOTE = f"there is no test split: {TEST_SHARE:.0%} of each class is used as one (seed 0)"
-COMMON_SHARE = 0.25
-"""Share of the pictures that must have the commonest size; otherwise the median width and height are used."""
-
-Size = tuple[int, int]
-"""Width and height in pixels."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the pictures of a dataset are read.
-
-    Args:
-        size: width and height of all images; None takes the commonest size of the training pictures.
-        skip_broken: leave out pictures that cannot be read, and name them in the notes.
-    """
-
-    size: Size | None = None
-    skip_broken: bool = False
+NO_TEST_NOTE = (
+    "there is no test split: all training images are trained on, and the validation split is kept for validation; "
+    "`penstroke test --data DATA` measures the accuracy on other data"
+)
 
 
 def read_listing(listing: Listing, reading: Reading) -> Dataset:
     """Read the pictures of a listing. Those of the validation and test splits are read when they are used.
 
-    With ``skip_broken``, they are checked at once, so that the notes name all broken pictures.
+    With ``skip_broken``, all splits are read at once, so that the notes name all broken pictures. Without validation
+    and test splits, a part of the training pictures becomes the test split.
 
     Raises:
-        DataError: pictures cannot be read, or a class has none that can be read.
+        DataError: pictures cannot be read or were changed while they were read, or a class has none that can be read.
+        StorageError: see ``read_pictures``.
     """
-    parts, notes, broken = dict(listing.parts), list(listing.notes), dict[Path, str]()
+    parts = dict(listing.parts)
+    divided = parts.keys() == {"train"}
+    if divided:
+        parts["train"], first_test = _test_last(parts["train"])
+    reader = _Reader(listing.classes, listing.root, reading)
+    train = reader.read(parts["train"], "train")
+    assert train, "the reader has checked that no class is empty"
+    _, channels, height, width = train.images.shape
+    sizes = dict(reader.sizes)
+    reader.reading, reader.channels = replace(reading, size=(width, height)), channels
+    splits: dict[str, Split | None] = {}
     if reading.skip_broken:
-        parts, broken = _without_broken(listing)
-        if broken:
-            names = few(_shown(path, listing.root) for path in broken)
-            notes.append(f"{len(broken)} pictures that cannot be read were left out: {names}")
-    size, note = _image_size([path for path, _ in parts["train"]], reading.size)
-    notes += [note] if note else []
-    train = _decode(parts["train"], listing.classes, size, None, "train")
-    if note := imbalance_note(listing.classes, train.labels.tolist()):
-        notes.append(note)
-    channels = train.images.shape[1]
+        splits = {name: reader.read(parts[name], name) for name in ("validation", "test") if name in parts}
+    notes = (*listing.notes, *reader.all_notes((width, height), reading.size, train))
+    if divided:
+        train, splits["test"] = _cut(
+            train, first_test - sum(path in reader.broken for path, _ in parts["train"][:first_test])
+        )
+    known = [name for name in (*parts, *splits) if splits.get(name, True)]
 
     def later(name: str) -> Callable[[], Split] | None:
-        return (lambda: _decode(parts[name], listing.classes, size, channels, name)) if name in parts else None
+        def load() -> Split:
+            split = splits.get(name) or reader.read(parts[name], name)
+            assert split, "it is empty only if broken pictures are skipped, and then it was read at once"
+            return split
+
+        return load if name in known else None
 
     dataset = Dataset(
         folder_card(listing.root, train, "letterbox"),
         train,
         later("test"),
         requested=str(listing.root),
-        notes=tuple(notes),
+        notes=(*notes, *([TEST_NOTE] if divided else [] if "test" in parts else [NO_TEST_NOTE])),
         load_validation=later("validation"),
     )
-    dataset = dataset if "test" in parts else with_stratified_test(dataset)
-    dataset.broken = broken
+    dataset.broken, dataset.sizes = reader.broken, sizes
     return dataset
+
+
+def _test_last(pictures: Pictures) -> tuple[Pictures, int]:
+    """Return pictures with those of a stratified test split at the end, and the position of the first of these.
+
+    Then both splits are contiguous in the file of their images, which may be larger than memory.
+    """
+    taken = stratified_part(np.array([label for _, label in pictures], np.int64), TEST_SHARE, 0, "train")
+    order = np.argsort(taken, kind="stable")
+    return [pictures[position] for position in order], len(pictures) - int(taken.sum())
+
+
+def _cut(split: Split, position: int) -> tuple[Split, Split]:
+    """Return the images before ``position`` as they are, and the others as the test split. Images are not copied."""
+    files = split.files or ()
+    first, second = (
+        replace(split, images=split.images[part], labels=split.labels[part], files=files[part])
+        for part in (slice(None, position), slice(position, None))
+    )
+    return first, replace(second, name="test")
+
+
+@dataclass
+class _Reader:
+    """Reads splits, and collects what is to be reported of their pictures."""
+
+    classes: tuple[str, ...]
+    root: Path
+    reading: Reading
+    channels: int | None = None
+    sizes: Counter[Size] = field(default_factory=Counter)
+    broken: dict[Path, str] = field(default_factory=dict)
+    uniform: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def read(self, pictures: Pictures, name: str) -> Split | None:
+        """Return a split; None if none of its pictures can be read, and they are skipped.
+
+        Raises:
+            DataError: see ``read_pictures``; or a class of the train split has no pictures that can be read.
+        """
+        paths = [path for path, _ in pictures]
+        decoded, notes = read_pictures(paths, self.root, self.reading, self.channels, name)
+        found = decoded.found
+        self.broken |= {paths[number]: problem for number, problem in found.broken.items()}
+        self.notes += notes
+        kept = [picture for number, picture in enumerate(pictures) if number not in found.broken]
+        if name == "train":
+            check_not_empty(self.classes, kept, self.root)
+            self.sizes = found.sizes
+            self.uniform = [paths[number] for number in found.uniform]
+        if not kept:
+            return None
+        labels = np.array([label for _, label in kept], np.int64)
+        files = tuple(str(path) for path, _ in kept)
+        return Split(decoded.images, labels, self.classes, name, decoded.mapped, files)
+
+    def all_notes(self, size: Size, wanted: Size | None, train: Split) -> list[str]:
+        """Return the notes on broken, resized and uniform pictures, on the balance of the classes, and of the cache."""
+        notes = []
+        if self.broken:
+            names = few(shown_path(path, self.root) for path in self.broken)
+            one = len(self.broken) == 1
+            what = (
+                "1 picture that cannot be read was" if one else f"{len(self.broken)} pictures that cannot be read were"
+            )
+            notes.append(f"{what} left out: {names}")
+        if note := _size_note(self.sizes, size, wanted):
+            notes.append(note)
+        if note := imbalance_note(self.classes, train.labels.tolist()):
+            notes.append(note)
+        if self.uniform:
+            names = few(shown_path(path, self.root) for path in self.uniform)
+            notes.append(f"{len(self.uniform)} of {len(train)} training pictures have one colour: {names}")
+        return notes + self.notes
+
+
+def _size_note(sizes: Counter[Size], size: Size, wanted: Size | None) -> str | None:
+    """Return a note if pictures of other sizes were resized to ``size``."""
+    resized_count = sizes.total() - sizes[size]
+    if not resized_count:
+        return None
+    larger = {known: count for known, count in sizes.items() if known[0] > size[0] or known[1] > size[1]}
+    note = (
+        f"{resized_count} of {sizes.total()} pictures do not have the size {size[0]}x{size[1]}: they were resized to "
+        "it and padded with the colour of their border"
+    )
+    if larger:
+        width, height = max(larger, key=lambda known: known[0] * known[1])
+        note += f"; {sum(larger.values())} of them are larger (up to {width}x{height}) and lose detail"
+    return note if wanted else f"{note} (--size chooses another size)"
 
 
 def folder_card(folder: Path, train: Split, preprocessing: str | None) -> DatasetCard:
@@ -88,7 +173,13 @@ def folder_card(folder: Path, train: Split, preprocessing: str | None) -> Datase
 
 
 def with_stratified_test(data: Dataset) -> Dataset:
-    """Return a dataset whose test split is ``TEST_SHARE`` of each class of the train split of ``data``."""
+    """Return a dataset whose test split is ``TEST_SHARE`` of each class of the train split of ``data``.
+
+    With a validation split, the train split is not divided, and there is no test split.
+    """
+    if data.load_validation:
+        data.notes += (NO_TEST_NOTE,)
+        return data
     train, test = stratified_split(data.train, TEST_SHARE, seed=0)
     return Dataset(
         data.card,
@@ -96,7 +187,6 @@ def with_stratified_test(data: Dataset) -> Dataset:
         lambda: replace(test, name="test"),
         requested=data.requested,
         notes=(*data.notes, TEST_NOTE),
-        load_validation=data.load_validation,
     )
 
 
@@ -109,97 +199,3 @@ def resized(split: Split, size: Size | None) -> Split:
     rows = (image[0] if channels == 1 else image.transpose(1, 2, 0) for image in split.images)
     images = np.stack([to_channels(letterbox(np.ascontiguousarray(row), size), channels) for row in rows])
     return replace(split, images=images, mapped=False)
-
-
-def _without_broken(listing: Listing) -> tuple[dict[str, Pictures], dict[Path, str]]:
-    """Return the pictures that can be read, by split, and the paths of the others with the reasons."""
-    paths = [path for pictures in listing.parts.values() for path, _ in pictures]
-    outcomes = _attempt_all(paths, lambda path: len(open_picture(path, min_side=1)))
-    broken = {path: problem for path, (_, problem) in zip(paths, outcomes, strict=True) if problem}
-    parts = {
-        name: [(path, label) for path, label in pictures if path not in broken]
-        for name, pictures in listing.parts.items()
-    }
-    check_not_empty(listing.classes, parts["train"], listing.root)
-    return {name: pictures for name, pictures in parts.items() if pictures}, broken
-
-
-def _shown(path: Path, root: Path) -> str:
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
-
-
-def _image_size(paths: list[Path], wanted: Size | None) -> tuple[Size, str | None]:
-    """Return the width and height of the images, and a note if pictures of other sizes are resized to it."""
-    sizes = Counter(_for_all(paths, picture_size))
-    size = wanted or _default_size(sizes)
-    resized_count = len(paths) - sizes[size]
-    if not resized_count:
-        return size, None
-    larger = {known: count for known, count in sizes.items() if known[0] > size[0] or known[1] > size[1]}
-    note = (
-        f"{resized_count} of {len(paths)} pictures do not have the size {size[0]}x{size[1]}: they were resized to it "
-        "and padded with the colour of their border"
-    )
-    if larger:
-        width, height = max(larger, key=lambda known: known[0] * known[1])
-        note += f"; {sum(larger.values())} of them are larger (up to {width}x{height}) and lose detail"
-    return size, note if wanted else f"{note} (--size chooses another size)"
-
-
-def _default_size(sizes: Counter[Size]) -> Size:
-    """Return the commonest size, or the median if few pictures have it, with at most MAX_SIDE pixels a side."""
-    (width, height), count = sizes.most_common(1)[0]
-    if count < COMMON_SHARE * sizes.total():
-        every = list(sizes.elements())
-        width, height = (round(float(np.median([size[axis] for size in every]))) for axis in (0, 1))
-    scale = min(1.0, MAX_SIDE / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _decode(pictures: Pictures, classes: tuple[str, ...], size: Size, channels: int | None, name: str) -> Split:
-    """Read all pictures at ``size``; grey if ``channels`` is 1, or if it is None and all of them are grey."""
-    arrays = _for_all([path for path, _ in pictures], lambda path: letterbox(pixels_of(path), size))
-    if channels is None:
-        channels = 3 if any(array.ndim == 3 for array in arrays) else 1
-    images = np.stack([to_channels(array, channels) for array in arrays])
-    labels = np.array([label for _, label in pictures], np.int64)
-    return Split(images, labels, classes, name, files=tuple(str(path) for path, _ in pictures))
-
-
-def _for_all(paths: list[Path], action: Callable[[Path], Any]) -> list[Any]:
-    """Return ``action`` of each path, in order, computed by several threads.
-
-    Raises:
-        DataError: the action fails for at least one path; the message has the reason for up to five of them.
-    """
-    outcomes = _attempt_all(paths, action)
-    if unreadable := [problem for _, problem in outcomes if problem]:
-        raise DataError(
-            f"{len(unreadable)} of {len(paths)} pictures cannot be read: {few(unreadable)}.",
-            "Repair or remove them, or leave them out with `train --skip-broken`, load(..., skip_broken=True).",
-        )
-    return [result for result, _ in outcomes]
-
-
-def _attempt_all(paths: list[Path], action: Callable[[Path], Any]) -> list[Any]:
-    """Return ``action`` of each path, in order, or the reason why it failed, as pairs of which one is None."""
-
-    def attempt(path: Path) -> Any:
-        try:
-            return action(path), None
-        except DataError as error:
-            return None, error.message.rstrip(".")
-
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(attempt, paths))
-
-
-def pixels_of(path: Path) -> Array:
-    """Return the pixels of a picture file: grey [h, w] if all of them are grey, else [h, w, 3].
-
-    Raises:
-        DataError: see ``open_picture``.
-    """
-    pixels = open_picture(path, min_side=1)
-    grey = pixels.ndim == 3 and bool((pixels[..., :1] == pixels).all())
-    return np.ascontiguousarray(pixels[..., 0]) if grey else pixels

@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from penstroke.data.arrays import number_classes
-from penstroke.data.decoding import Reading, folder_card, read_listing, resized, with_stratified_test
+from penstroke.data.decoding import folder_card, read_listing, resized, with_stratified_test
 from penstroke.data.idx import Array, read_idx
 from penstroke.data.listing import list_class_folders
+from penstroke.data.reading import Reading
 from penstroke.data.split import Dataset, Split
 from penstroke.errors import DataError
 from penstroke.storage.untrusted import MAX_IMAGE_SIDE, reason
@@ -39,7 +40,9 @@ def read_folder(folder: Path, reading: Reading = Reading()) -> Dataset:  # noqa:
             return _read_idx_folder(folder, idx, reading)
         listing = list_class_folders(folder)
     except OSError as error:
-        raise DataError(f"The folder {folder} cannot be read: {reason(error)}.", "Check the path.") from error
+        raise DataError(
+            f"The folder {error.filename or folder} cannot be read: {reason(error)}.", "Check it."
+        ) from error
     return read_listing(listing, reading)
 
 

@@ -108,6 +108,12 @@ def imbalance_note(classes: tuple[str, ...], labels: Iterable[int]) -> str | Non
     )
 
 
+def shown_path(path: Path, root: Path) -> str:
+    """Return a path as it is shown: relative to the folder or table that it was found in, if it is inside."""
+    folder = root if root.is_dir() else root.parent  # of a table
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
 # ---- one folder per class
 
 
@@ -200,7 +206,7 @@ def _list_pictures(source: Path, classes: tuple[str, ...], ignored: list[str]) -
         )
     pictures: Pictures = []
     for label, name in enumerate(classes):
-        for path in _files(source / name):
+        for path in _files(source / name) if (source / name).is_dir() else ():
             if path.suffix.lower() in SUFFIXES:
                 pictures.append((path, label))
             else:
@@ -210,9 +216,19 @@ def _list_pictures(source: Path, classes: tuple[str, ...], ignored: list[str]) -
 
 def _files(folder: Path) -> list[Path]:
     """Return the plain files in a folder and its subfolders, in order of their paths, without hidden ones."""
-    found: list[Path] = []
-    for place, folders, names in os.walk(folder):  # links to folders are not followed: they may form a cycle
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
-        paths = (Path(place, name) for name in sorted(names) if not name.startswith("."))
-        found += (path for path in paths if path.is_file())
+    with os.scandir(folder) as entries:  # it knows the kinds of the entries, without a call for each
+        visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    found = [folder / entry.name for entry in visible if _is_file(entry)]
+    for entry in visible:
+        # Links to folders are not followed: they may form a cycle.
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("__"):
+            found += _files(folder / entry.name)
     return found
+
+
+def _is_file(entry: "os.DirEntry[str]") -> bool:
+    """Return whether an entry is a plain file or a link to one; False for a link to itself."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False

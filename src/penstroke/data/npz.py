@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from penstroke.data.arrays import few, image_array, label_array, require_classes
-from penstroke.data.decoding import Reading, folder_card, resized, with_stratified_test
+from penstroke.data.decoding import folder_card, resized, with_stratified_test
 from penstroke.data.listing import imbalance_note
+from penstroke.data.reading import Reading
 from penstroke.data.split import Dataset, Split
 from penstroke.errors import DataError
 from penstroke.storage.untrusted import is_plain

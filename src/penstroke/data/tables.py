@@ -42,9 +42,10 @@ def list_table(path: Path, *, skip_broken: bool = False) -> Listing:
     rows = list(_json_rows(path, text) if path.suffix.lower() in JSON_SUFFIXES else _csv_rows(path, text))
     if not rows:
         raise DataError(f"{path} has no rows.", "Add a row with the path and the label of each picture.")
-    found, notes = _existing(path, [_entry(path, number, row) for number, row in rows], skip_broken)
-    classes = tuple(sorted({label for _, _, label, _ in found}, key=natural_order))
-    check_class_names(classes, path)
+    entries = [_entry(path, number, row) for number, row in rows]
+    _class_names(path, entries)  # before the files are looked for: a wrong column is the likelier reason
+    found, notes = _existing(path, entries, skip_broken)
+    classes = _class_names(path, found)
     position = {name: label for label, name in enumerate(classes)}
     parts: dict[str, Pictures] = {}
     for _, picture, label, split in found:
@@ -53,6 +54,13 @@ def list_table(path: Path, *, skip_broken: bool = False) -> Listing:
         raise DataError(f"{path} has no training pictures.", "Set the split of some rows to train.")
     check_not_empty(classes, parts["train"], path)
     return Listing(path, classes, parts, tuple(notes))
+
+
+def _class_names(path: Path, entries: list[tuple[int, Path, str, str]]) -> tuple[str, ...]:
+    """Return the classes of the rows in natural order, after checking their names."""
+    classes = tuple(sorted({label for _, _, label, _ in entries}, key=natural_order))
+    check_class_names(classes, path)
+    return classes
 
 
 def _text(path: Path) -> str:
@@ -138,7 +146,9 @@ def _existing(
         return entries, []
     names = few(f"{file.name} (line {number})" for number, file, _, _ in missing)
     text = f"{len(missing)} of {len(entries)} rows of {path} name files that do not exist: {names}"
-    if not skip_broken:
-        raise DataError(f"{text}.", f"Relative paths start at {path.parent}. --skip-broken leaves such rows out.")
+    if not skip_broken or len(missing) == len(entries):
+        raise DataError(
+            f"{text}.", f"Relative paths start at {path.parent.resolve()}. --skip-broken leaves some such rows out."
+        )
     gone = {number for number, *_ in missing}
     return [entry for entry in entries if entry[0] not in gone], [f"{text}; they were left out"]

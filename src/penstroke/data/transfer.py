@@ -29,7 +29,9 @@ MAX_REDIRECTS = 5
 CHUNK = 1 << 18  # bytes
 
 Progress = Callable[[str, int, int], None]
-"""Called with a file's name, the number of bytes so far, and the size in bytes."""
+"""Called with a file's name, the number of bytes so far, and the size in bytes; or with ``PICTURES`` and numbers of
+pictures."""
+PICTURES = "pictures decoded"
 
 
 class FetchError(Exception):

@@ -14,10 +14,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from penstroke import runs, storage
-from penstroke.data import CARDS, Dataset, fingerprint, load
+from penstroke.data import CARDS, Dataset, fingerprint
+from penstroke.data.sources import load_options
 from penstroke.errors import PenstrokeError, RunError
 from penstroke.experiments.plan import Experiment, Plan
-from penstroke.experiments.subset import shorter_dataset
+from penstroke.experiments.source import Source
 from penstroke.experiments.workers import DIVERGED, Conditions, Workers
 from penstroke.models.modules import check_network
 from penstroke.runs import Run, RunRecord
@@ -42,24 +43,18 @@ class Experiments:
     Args:
         plan: the trainings.
         folder: the folder of the experiment; the runs are in it.
-        data: the dataset, with ``images`` of its training images.
-        images: number of training images, or None for all.
+        data: the dataset, with the training images that are used.
+        source: what each process loads them from.
     """
 
     plan: Plan
     folder: Path
     data: Dataset
-    images: int | None
+    source: Source
 
     def run(self, experiment: Experiment) -> Run:
         """Return the run of an experiment, which need not exist."""
         return Run(self.folder / experiment.name)
-
-    @property
-    def source(self) -> str:
-        """What the data are loaded from: the name of a card, or the absolute path of a folder."""
-        name = self.data.card.name
-        return name if name in CARDS else str(Path(self.data.requested).expanduser().resolve())
 
     def done(self, experiment: Experiment) -> bool:
         """Return whether the run is finished, or failed in a way that depends on its recipe alone.
@@ -81,15 +76,16 @@ class Experiments:
 
 
 def open_experiments(
-    plan: Plan, folder: Path, source: str = "auto", images: int | None = None, progress: Any = None
+    plan: Plan, folder: Path, source: Source | str = "auto", images: int | None = None, progress: Any = None
 ) -> Experiments:
     """Load the data, check that every setting fits it, and open or create the folder of an experiment.
 
     Args:
         plan: the trainings.
         folder: the folder, new or from an interrupted experiment with the same data. Several plans may share one.
-        source: the data; see ``load``.
-        images: train on this number of images, stratified; None for all.
+        source: the data, or the argument of ``load``. An experiment that is continued without a size or without
+            ``skip_broken`` has those with which it was started.
+        images: train on this number of images, stratified; None for all, or for the number in ``source``.
         progress: called for each piece of a download.
 
     Raises:
@@ -97,7 +93,14 @@ def open_experiments(
         RunError: the folder belongs to an experiment with other training images.
         StorageError: the folder cannot be written.
     """
-    data = shorter_dataset(load(source, progress=progress), images)
+    path = folder / FILE
+    before = read_object(path) if path.is_file() else None
+    source = Source(source, images) if isinstance(source, str) else source
+    if before is not None:
+        known = _options(path, before)
+        size, skip_broken = source.size or known["size"], source.skip_broken or known["skip_broken"]
+        source = replace(source, size=size, skip_broken=skip_broken)
+    data = source.load(progress)
     _, channels, height, width = data.train.images.shape
     train, _ = split_validation(data, plan.settings[0].recipe.validation)
     plan = replace(plan, settings=tuple(replace(each, recipe=adapt(each.recipe, train)[0]) for each in plan.settings))
@@ -107,22 +110,35 @@ def open_experiments(
             check_augmentation(setting.recipe.augmentation, data.train)
         except PenstrokeError as error:
             raise type(error)(f"With {setting.label}: {error.message}", error.remedy) from error
-    used = {"data": data.card.name, "images": len(data.train), "fingerprint": fingerprint(data.train)}
-    path = folder / FILE
-    if path.is_file():
-        _check_data(path, used)
+    used: dict[str, Any] = {"data": data.card.name, "images": len(data.train), "fingerprint": fingerprint(data.train)}
+    used["shape"] = f"{width}x{height}"
+    if before is not None:
+        _check_data(path, before, used)
     else:
         storage.make_folder(folder)
-        storage.write_json(path, used)
-    return Experiments(plan, folder, data, images)
+        storage.write_json(path, used | {"options": data.options})
+    name, requested = data.card.name, Path(data.requested)
+    # Other processes may have another current folder. A folder may have the name of a card.
+    found = name if CARDS.get(name) == data.card else str(requested.expanduser().resolve())
+    return Experiments(plan, folder, data, replace(source, data=found))
 
 
-def _check_data(path: Path, used: dict[str, Any]) -> None:
-    before = read_object(path)
+def _options(path: Path, before: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with which the data of an experiment were read."""
+    try:
+        return load_options(before.get("options") or {})
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}.", "Choose another folder with --out.") from error
+
+
+def _described(used: dict[str, Any]) -> str:
+    return f"{used.get('images')} images of {used.get('data')} ({used.get('shape', 'of unknown size')})"
+
+
+def _check_data(path: Path, before: dict[str, Any], used: dict[str, Any]) -> None:
     if before.get("fingerprint") != used["fingerprint"]:
         raise RunError(
-            f"{path.parent} holds an experiment on {before.get('images')} images of {before.get('data')}, and this one "
-            f"uses {used['images']} images of {used['data']}.",
+            f"{path.parent} holds an experiment on {_described(before)}, and this one uses {_described(used)}.",
             "Choose another folder with --out, or use the same data.",
         )
 
@@ -156,7 +172,7 @@ def run_experiments(
 
             def train(experiment: Experiment) -> None:
                 path = experiments.run(experiment).path
-                workers.train(experiment.recipe, path, experiments.source, experiments.images)
+                workers.train(experiment.recipe, path, experiments.source)
 
             futures = {workers.threads.submit(train, each): each for each in waiting}
             for future in as_completed(futures):

@@ -49,13 +49,4 @@ def shorter_dataset(data: Dataset, images: int | None) -> Dataset:
     if images is None or images == len(data.train):
         return data
     train = stratified_subset(data.train, images)
-    load_test = (lambda: data.test) if data.has_test else None
-    note = f"trained on {images} of {len(data.train)} images, stratified, seed {SEED}"
-    return Dataset(
-        data.card,
-        train,
-        load_test,
-        requested=data.requested,
-        notes=(*data.notes, note),
-        load_validation=data.load_validation,
-    )
+    return data.with_train(train, f"trained on {images} of {len(data.train)} images, stratified, seed {SEED}")

@@ -23,6 +23,7 @@ from penstroke.errors import RunError, UsageError
 from penstroke.experiments.plan import Experiment, Plan, Setting
 from penstroke.experiments.ranges import Range, applicable, check_ranges, value_of
 from penstroke.experiments.runner import Experiments, kept_row, open_experiments
+from penstroke.experiments.source import Source
 from penstroke.experiments.workers import Conditions, Workers
 from penstroke.recipes import Recipe
 from penstroke.recipes.fields import CHOICES
@@ -81,7 +82,7 @@ class Tuning:
 
 
 def open_tuning(
-    base: Recipe, ranges: tuple[Range, ...], folder: Path, source: str, images: int | None, progress: Any = None
+    base: Recipe, ranges: tuple[Range, ...], folder: Path, source: Source | str = "auto", progress: Any = None
 ) -> Tuning:
     """Load the data, and open or create the study in ``folder``.
 
@@ -97,7 +98,7 @@ def open_tuning(
         )
     check_ranges(base, ranges)
     plan = Plan((Setting({}, base),), (base.seed,), tuple(found.field for found in ranges))
-    experiments = open_experiments(plan, folder, source, images, progress)
+    experiments = open_experiments(plan, folder, source, progress=progress)
     return Tuning(base, ranges, experiments, _study(folder / FILE, base, ranges))
 
 
@@ -211,8 +212,7 @@ def _search(tuning: Tuning, trials: int, workers: Workers, lock: Lock, report: R
                 trial.report(row["validation"]["accuracy"], row["epoch"])
                 return row["epoch"] == epochs or not trial.should_prune()
 
-        source, images = tuning.experiments.source, tuning.experiments.images
-        workers.train(experiment.recipe, run.path, source, images, on_epoch)
+        workers.train(experiment.recipe, run.path, tuning.experiments.source, on_epoch)
         with lock:
             if workers.closing.is_set():
                 return  # the trial is resumed by the next call

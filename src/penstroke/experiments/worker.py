@@ -16,9 +16,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from penstroke import runs, runtime, storage
-from penstroke.data import Dataset, load
+from penstroke.data import Dataset
 from penstroke.errors import PenstrokeError, RunError
-from penstroke.experiments.subset import shorter_dataset
+from penstroke.experiments.source import Source
 from penstroke.recipes import Recipe
 from penstroke.runs import Run
 from penstroke.runs.run import ENVIRONMENT, RECIPE
@@ -69,9 +69,9 @@ def answer_with(value: dict[str, Any]) -> None:
 
 
 @cache
-def load_data(source: str, images: int | None) -> Dataset:
-    """Return a dataset with ``images`` of its training images, read once."""
-    return shorter_dataset(load(source), images)
+def load_data(source: Source) -> Dataset:
+    """Return the dataset of a source, read once."""
+    return source.load()
 
 
 def train_one(task: dict[str, Any], callbacks: list[Callback]) -> None:
@@ -81,7 +81,7 @@ def train_one(task: dict[str, Any], callbacks: list[Callback]) -> None:
         PenstrokeError: see ``train_run`` and ``resume_run``.
     """
     path, recipe = Path(task["path"]), Recipe.from_json(task["recipe"])
-    data = load_data(task["source"], task["images"])
+    data = load_data(Source.from_json(task["source"]))
     if not runs.is_run(path):
         remove_beginning(path)
         train_run(recipe, data, device=task["device"], out=path, callbacks=callbacks)

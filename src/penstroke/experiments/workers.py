@@ -13,6 +13,7 @@ from threading import Event
 from typing import Any
 
 from penstroke.errors import PenstrokeError, RunError
+from penstroke.experiments.source import Source
 from penstroke.recipes import Recipe
 
 DIVERGED = "model"
@@ -90,9 +91,7 @@ class Workers:
             assert process.stdout
             process.stdout.close()
 
-    def train(
-        self, recipe: Recipe, path: Path, source: str, images: int | None, on_epoch: OnEpoch | None = None
-    ) -> None:
+    def train(self, recipe: Recipe, path: Path, source: Source, on_epoch: OnEpoch | None = None) -> None:
         """Train or resume a run, in a process that is free. Call it from one of ``threads``.
 
         A training that diverges is not an error: its run has the state `failed`.
@@ -101,7 +100,6 @@ class Workers:
             recipe: the recipe of the run.
             path: folder of the run.
             source: what the data are loaded from.
-            images: number of training images, or None for all.
             on_epoch: called after each epoch. With it, the process waits for as long as another one trains the run.
 
         Raises:
@@ -111,8 +109,7 @@ class Workers:
         task = {
             "recipe": recipe.to_json(),
             "path": str(path),
-            "source": source,
-            "images": images,
+            "source": source.to_json(),
             "device": self._conditions.device,
             "threads": self._conditions.threads,
             "epochs": on_epoch is not None,

@@ -5,7 +5,8 @@ import mmap
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstroke.errors import ModelError
@@ -46,3 +47,11 @@ def release_pages(array: "np.ndarray[Any, Any]") -> None:
         start = array.ctypes.data & -mmap.PAGESIZE
         length = array.ctypes.data + array.nbytes - start
         ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), mmap.MADV_DONTNEED)
+
+
+def available_memory() -> int | None:
+    """Return how many bytes programs can use without swapping; None if the system does not tell (only Linux does)."""
+    with suppress(OSError):
+        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+        return int(found[1]) * 1024 if found else None
+    return None
