@@ -34,7 +34,7 @@ from penstroke.export.web import web_page
 from penstroke.inference.backends.torch import TorchBackend
 from penstroke.pictures.prepare import prepare
 
-SCRIPTS = ("runtime.js", "drawing.js", "worker.js")
+SCRIPTS = ("runtime.js", "drawing.js", "fitting.js", "worker.js")
 TIMED = 500
 """Number of images that are timed one by one."""
 SENT = 40

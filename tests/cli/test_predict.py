@@ -1,7 +1,10 @@
-"""``penstroke predict``: labels, abstentions and unreadable pictures."""
+"""``penstroke predict``: labels, abstentions, unreadable pictures, folders and tables."""
 
+import csv
 import dataclasses
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from PIL import Image
 from penstroke import Classifier
 from penstroke.cli.predict import predict
 from penstroke.cli.read import read
+from penstroke.errors import StorageError
 from penstroke.models.description import Calibration
 from penstroke.pictures import MAX_PIXELS
 
@@ -128,6 +132,114 @@ def test_the_size_limit_is_an_option(penstroke: Penstroke, at_home: Path, tmp_pa
         done = penstroke(command, large, *out, "--megapixels", 1)
         assert done.code == 3
         assert "1500" in done.err
+
+
+@pytest.fixture
+def folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Change to a folder with ``mixed``: ten digits, of which 3 is damaged, in folders, and a text."""
+    monkeypatch.chdir(tmp_path)
+    mixed = Path("mixed")
+    (mixed / "more").mkdir(parents=True)
+    for digit in range(10):
+        content = (home / f"{digit}.png").read_bytes()
+        (mixed / ("more" if digit > 7 else "") / f"{digit}.png").write_bytes(content[: 60 if digit == 3 else None])
+    (mixed / "notes.txt").write_text("hello")
+    return mixed
+
+
+def test_a_folder_gives_a_row_per_picture(penstroke: Penstroke, home: Path, folder: Path) -> None:
+    done = penstroke("predict", home / "runs/book", folder, "--json", "--csv", "tables/rows.csv", "--top", 2)
+    assert done.code == 3
+    files = [f"mixed/{'more/' if digit > 7 else ''}{digit}.png" for digit in range(10)]
+    assert [row["file"] for row in done.json] == files
+    assert "note: the folder mixed has 10 pictures; skipped 1 other file (.txt)" in done.err
+    assert "note: csv: tables/rows.csv" in done.err
+    with Path("tables/rows.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == files
+    for row, expected in zip(rows, done.json, strict=True):
+        if expected["file"] == "mixed/3.png":
+            assert row["error"] == f"{expected['error']['message']} {expected['error']['remedy']}"
+            assert row["label"] == row["probability"] == row["p_0"] == ""
+            assert expected["top"] == []
+            continue
+        assert row["label"] == (expected["label"] or "")
+        assert float(row["probability"]) == expected["probability"]
+        assert [float(row[f"p_{digit}"]) for digit in range(10)] == expected["probabilities"]
+        assert row["error"] == ""
+        ranked = sorted(expected["probabilities"], reverse=True)
+        assert [answer["probability"] for answer in expected["top"]] == ranked[:2]
+        assert expected["probabilities"][int(expected["top"][0]["label"])] == ranked[0]
+
+
+def test_a_pattern_is_expanded_and_errors_are_on_stderr(penstroke: Penstroke, home: Path, folder: Path) -> None:
+    done = penstroke("predict", home / "runs/book", "mixed/[1-3].png", "--csv", "rows.csv")
+    assert done.code == 3
+    assert [line.split(": ")[0] for line in done.out.splitlines()] == ["mixed/1.png", "mixed/2.png", "csv"]
+    assert "penstroke: mixed/3.png is " in done.err
+    assert penstroke("predict", home / "runs/book", "mixed/*.gif").code == 3
+    assert penstroke("predict", home / "runs/book", home / "runs/book").code == 2
+
+
+def test_top_gives_the_number_of_labels(penstroke: Penstroke, home: Path, folder: Path) -> None:
+    for top, labels in ((1, 1), (4, 4), (99, 10)):
+        line = penstroke("predict", home / "runs/book", "mixed/1.png", "--top", top).out
+        assert line.count(" %") == labels
+    assert penstroke("predict", home / "runs/book", "mixed/1.png").out.count(" %") == 3
+    assert "top" not in penstroke("predict", home / "runs/book", "mixed/1.png", "--json").json[0]
+    assert penstroke("predict", home / "runs/book", "mixed/1.png", "--top", 0).code == 2
+
+
+def test_a_table_that_cannot_be_written_is_refused_before_the_work(
+    penstroke: Penstroke, home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Classifier, "load", None)
+    assert penstroke("predict", home / "runs/book", folder, "--csv", folder).code == 2
+    done = penstroke("predict", home / "runs/book", folder, "--csv", folder / "notes.txt/rows.csv")
+    assert done.code == 4
+    assert "Cannot write" in done.err
+    assert not done.out
+
+
+def test_a_failure_in_between_leaves_complete_json(
+    penstroke: Penstroke, home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_two(path: Path, rows: Iterator[object], columns: object) -> None:
+        next(rows), next(rows)
+        raise StorageError(f"Cannot write {path}: no space left.", "Free some space.")
+
+    monkeypatch.setattr("penstroke.storage.write_csv", write_two)
+    done = penstroke("predict", home / "runs/book", folder, "--json", "--csv", "rows.csv")
+    assert done.code == 4
+    assert len(done.json) == 2
+    assert "Cannot write rows.csv" in done.err
+
+
+def test_the_progress_with_many_pictures_is_printed(
+    penstroke: Penstroke, home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstroke.cli.predict.MANY", 5)
+    done = penstroke("predict", home / "runs/book", folder, "--json")
+    assert len(done.json) == 10
+    assert "10 of 10 pictures classified" in done.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not allow such names")
+def test_a_name_that_is_not_unicode_is_printed(penstroke: Penstroke, home: Path, folder: Path) -> None:
+    (folder / "7.png").rename(folder / os.fsdecode(b"\xff.png"))
+    done = penstroke("predict", home / "runs/book", "mixed/?.png", "--json", "--csv", "rows.csv")
+    assert os.fsencode(done.json[-1]["file"]) == b"mixed/\xff.png"
+    assert b"mixed/\xff.png," in Path("rows.csv").read_bytes()
+    assert "\\xdcff.png: " in penstroke("predict", home / "runs/book", "mixed/?.png").out
+
+
+def test_stages_of_pictures_with_the_same_name_are_all_drawn(penstroke: Penstroke, home: Path, folder: Path) -> None:
+    (folder / "more/1.png").write_bytes((folder / "1.png").read_bytes())
+    done = penstroke("predict", "ready", "mixed/**/1.png", "--explain-picture")
+    assert done.code == 0
+    assert "stages: 1-stages.png" in done.out
+    assert "stages: 1-stages-2.png" in done.out
+    assert Path("1-stages-2.png").is_file()
 
 
 @pytest.mark.parametrize("command", [predict, read])

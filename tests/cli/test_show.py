@@ -11,6 +11,7 @@ from PIL import Image
 
 from penstroke import Classifier, runs
 from penstroke.models.description import Calibration
+from penstroke.pictures import preprocess
 
 Penstroke = Callable[..., Any]
 
@@ -57,6 +58,22 @@ def test_the_preparation_of_a_picture_is_drawn(
     assert penstroke("show", "words.png").code == 3
     assert penstroke("show", "seven.png", "--out", "other.png").code == 0
     assert Path("other.png").is_file()
+
+
+def test_the_preparation_for_a_model_of_things_is_drawn(penstroke: Penstroke, at_home: Path, tmp_path: Path) -> None:
+    known = Classifier.load("runs/book")
+    for preprocessing in ("letterbox", "crop"):
+        described = dataclasses.replace(known.description, preprocessing=preprocessing)
+        model = tmp_path / f"{preprocessing}.safetensors"
+        Classifier(known.backend, described).save(model)
+        done = penstroke("show", model, "7-paper.jpg", "--out", tmp_path / "stages.png")
+        assert done.code == 0, done.err
+        found = penstroke("predict", model, "7-paper.jpg", "--json")
+        assert found.json[0]["probabilities"] == pytest.approx(
+            Classifier.load(model).predict(preprocess("7-paper.jpg", preprocessing, (1, 28, 28))).probabilities
+        )
+        with Image.open(tmp_path / "stages.png") as drawn:
+            assert drawn.width > 600
 
 
 def test_a_picture_may_follow_the_run(penstroke: Penstroke, at_home: Path, tmp_path: Path) -> None:

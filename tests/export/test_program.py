@@ -52,10 +52,11 @@ def test_all_unsupported_operators_and_attributes_are_named() -> None:
         helper.make_node("MaxPool", ["x"], ["x", "y"], kernel_shape=[2, 2]),
         helper.make_node("Cast", ["x"], ["x"], to=onnx.TensorProto.INT64),
         helper.make_node("Relu", ["x"], ["x"], domain="other"),
+        helper.make_node("Slice", ["x", "x", "x"], ["x"]),
     ]
     with pytest.raises(ModelError, match="formats npz and web do not support") as caught:
         program_of(helper.make_model(helper.make_graph(nodes, "unusual", [value], [value])))
     assert caught.value.message.endswith(
         ": Cast with to 7, Conv with dilations [2, 2], Conv with group 3, MaxPool, MaxPool with ceil_mode 1, "
-        "Relu, Sigmoid."
+        "Relu, Sigmoid, Slice without axes and steps."
     )

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,22 @@ def test_results_are_in_order_and_errors_belong_to_pictures(digit: Image.Image, 
     assert [type(error) for error in errors] == [DataError, EmptyPicture, DataError, DataError]
     assert "broken.png" in str(errors[0])
     assert all(error.remedy for error in errors if isinstance(error, DataError))
+
+
+def test_workers_are_at_most_some_pictures_ahead(digit: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstroke.inference.preparation.MAX_AHEAD", 4)
+    requested = []
+
+    def pictures() -> Iterator[np.ndarray]:
+        for number in range(20):
+            requested.append(number)
+            yield np.asarray(digit)
+
+    with preparing(pictures(), DIGIT, 1) as results:  # type: ignore[arg-type]
+        assert len(requested) == 4
+        for number, _ in enumerate(results, start=1):
+            assert len(requested) <= min(4 + number, 20)
+    assert len(requested) == 20
 
 
 def test_a_worker_that_terminates_loses_only_one_picture(digit: Image.Image) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from penstroke.errors import DataError, UsageError
 from penstroke.pictures import (
@@ -22,6 +24,7 @@ from penstroke.pictures import (
     preprocess,
     preprocess_with_stages,
 )
+from penstroke.pictures.letterbox import letterbox
 from penstroke.pictures.prepare import prepare
 
 SHAPES = [(1, 28, 28), (3, 28, 28), (1, 40, 40), (1, 28, 44), (3, 50, 30)]
@@ -109,7 +112,7 @@ UNUSABLE: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_other_objects_raise_an_error_with_a_remedy(name: str) -> None:
     picture, message = UNUSABLE[name]
-    for use in (load_pixels, lambda given: preprocess(given, "letterbox", (1, 28, 28))):
+    for use in (load_pixels, lambda given: preprocess(given, "digit", (1, 28, 28))):
         with pytest.raises(DataError, match=message) as caught:
             use(picture)
         assert caught.value.remedy
@@ -147,17 +150,44 @@ def test_the_last_stage_is_the_image(preprocessing: str, shape: tuple[int, int, 
     assert (stages[0].image == picture).all()
     shown = stages[-1].image
     assert shown.ndim == (2 if shape[0] == 1 else 3)
-    assert stages[-1].note == f"{shape[2]} x {shape[1]} pixels"
+    assert stages[-1].note == f"{shape[2]} x {shape[1]} pixels, the network's input"
     assert (np.atleast_3d(shown).transpose(2, 0, 1) == preprocess(picture, preprocessing, shape)).all()
 
 
-def test_the_stages_of_both_preprocessings() -> None:
+def test_the_stages_of_each_preprocessing() -> None:
     digit = preprocess_with_stages(written(), "digit", (1, 28, 28))
     assert [stage.name for stage in digit] == [
         "picture", "grey", "polarity", "illumination", "ruled lines", "ink", "symbol", "cropped", "fitted", "result",
     ]  # fmt: skip
-    letterbox = preprocess_with_stages(written(), "letterbox", (3, 28, 28))
-    assert [stage.name for stage in letterbox] == ["picture", "fitted", "result"]
+    stages = preprocess_with_stages(written(), "letterbox", (3, 28, 28))
+    assert [(stage.name, stage.note) for stage in stages] == [
+        ("picture", "90 x 120 pixels"),
+        ("resized", "21 x 28 pixels, aspect ratio kept"),
+        ("bars", "bars in the colour of the border"),
+        ("result", "28 x 28 pixels, the network's input"),
+    ]
+    stages = preprocess_with_stages(written(), "crop", (1, 28, 28))
+    assert [(stage.name, stage.note) for stage in stages] == [
+        ("picture", "90 x 120 pixels"),
+        ("cropped", "the middle 90 x 90 pixels"),
+        ("resized", "28 x 28 pixels, aspect ratio kept"),
+        ("result", "28 x 28 pixels, the network's input"),
+    ]
+    assert (stages[1].image == written()[15:105]).all()
+    exact = preprocess_with_stages(written(28, 28), "letterbox", (3, 28, 28))
+    assert [stage.name for stage in exact] == ["picture", "result"]
+
+
+def test_a_picture_that_exif_turns_is_shown_as_it_is_stored(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(Image.fromarray(written()), "PNG", exif=exif)
+    (tmp_path / "turned.png").write_bytes(data)
+    for picture in (data, tmp_path / "turned.png", Image.open(io.BytesIO(data))):
+        stored, upright, *_ = preprocess_with_stages(picture, "letterbox", (3, 28, 28))
+        assert (stored.name, upright.name, upright.note) == ("as stored", "picture", "120 x 90 pixels, upright")
+        assert (stored.image == written()).all()
+        assert (upright.image == np.rot90(written(), -1)).all()
 
 
 def test_digit_repeats_grey_in_colour_and_pads_to_other_ratios() -> None:
@@ -182,6 +212,53 @@ def test_letterbox_keeps_ratio_polarity_and_colour() -> None:
     grey = preprocess(picture, "letterbox", (1, 28, 28))
     assert grey[0, 0, 0] == round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)
     assert (preprocess(written(28, 44), "letterbox", (3, 28, 44)) == written(28, 44).transpose(2, 0, 1)).all()
+
+
+def test_crop_takes_the_centre() -> None:
+    picture = np.zeros((40, 100, 3), np.uint8)
+    picture[:, 30:70] = (10, 200, 30)
+    image = preprocess(picture, "crop", (3, 20, 20))
+    assert (image == np.array([10, 200, 30])[:, None, None]).all()
+    assert (preprocess(picture[:, 30:70], "crop", (3, 40, 40)).transpose(1, 2, 0) == picture[:, 30:70]).all()
+    assert preprocess(picture, "crop", (1, 40, 10)).max() == 124
+
+
+@pytest.mark.parametrize("preprocessing", ["letterbox", "crop"])
+@pytest.mark.parametrize("sides", [(1, 1), (1, 900), (900, 1), (3, 2)])
+def test_any_picture_of_a_thing_can_be_resized(preprocessing: str, sides: tuple[int, int]) -> None:
+    image = preprocess(np.full((*sides, 3), 77, np.uint8), preprocessing, (3, 28, 20))
+    assert (image == 77).all()
+    narrow = np.zeros((*sides, 3), np.uint8)
+    narrow[sides[0] // 2, sides[1] // 2] = 255
+    stripe = preprocess(narrow, preprocessing, (3, 28, 20))
+    assert stripe.shape == (3, 28, 20)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 40), st.integers(1, 40), st.booleans())
+def test_letterbox_places_pictures_as_pillow_does(rows: int, columns: int, width: int, height: int, grey: bool) -> None:
+    ratio = columns / rows * height / width
+    assume(min(height / ratio, width * ratio) >= 1)  # Pillow leaves nothing of a picture that would be narrower
+    picture = np.full((rows, columns) if grey else (rows, columns, 3), 200, np.uint8)
+    picture[1:-1, 1:-1] = 20
+    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    colour = np.median(border, axis=0).astype(int).tolist()
+    padded = ImageOps.pad(
+        Image.fromarray(picture), (width, height), Image.Resampling.LANCZOS, color=colour if grey else tuple(colour)
+    )
+    # The order of rows and columns, which Pillow chooses, changes some levels.
+    assert np.abs(letterbox(picture, (width, height)) - np.asarray(padded).astype(int)).mean() < 2
+
+
+def test_rows_are_resized_before_columns() -> None:
+    """The order changes levels, and Pillow chooses it by the size."""
+    rng = np.random.default_rng(0)
+    for rows, columns in ((90, 60), (60, 90), (14, 38)):
+        picture = rng.integers(0, 256, (rows, columns, 3), np.uint8)
+        width, height = (32, round(rows / columns * 32)) if columns > rows else (round(columns / rows * 32), 32)
+        narrow = Image.fromarray(picture).resize((width, rows), Image.Resampling.LANCZOS)
+        expected = np.asarray(narrow.resize((width, height), Image.Resampling.LANCZOS))
+        assert (letterbox(picture, (width, height)) == expected).all()
 
 
 def test_a_blank_page_is_empty_for_digit_only() -> None:

@@ -23,6 +23,20 @@ def test_rows_are_read_back_by_the_csv_module(tmp_path: Path) -> None:
     assert path.read_text() == "\n"
 
 
+def test_rows_are_written_one_by_one_if_the_columns_are_given(tmp_path: Path) -> None:
+    path = storage.write_csv(tmp_path / "new/rows.csv", ({"a": index} for index in range(3)), ["a", "b"])
+    assert path.read_text() == "a,b\n0,\n1,\n2,\n"
+
+
+def test_an_error_in_the_rows_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError):
+        storage.write_csv(path, ({"a": 1 / index} for index in (1, 0)), ["a"])
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.csv"]
+
+
 def test_a_writable_folder_may_be_missing(tmp_path: Path) -> None:
     storage.check_writable(tmp_path / "a/b")
     assert not (tmp_path / "a").exists()

@@ -20,7 +20,7 @@ from penstroke.export.precision import is_weight
 from penstroke.export.web import _packed
 
 WEB = Path(penstroke.__file__).parent / "web"
-SCRIPTS = ("runtime.js", "drawing.js", "worker.js")
+SCRIPTS = ("runtime.js", "drawing.js", "fitting.js", "worker.js")
 
 
 def source(script: str) -> str:

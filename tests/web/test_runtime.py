@@ -67,7 +67,14 @@ def random_case(seed: int) -> tuple[WebModel, ndarray]:
         return as_float16(rng.normal(size=shape))
 
     bias = [normal(out)] * int(rng.integers(2))
-    axes = [[2, 3], [-1, -2], [3], [1, 2, 3]][rng.integers(4)]
+    axes = [[2, 3], [-1, -2], [3], [1, 2, 3], [0], [1, -1]][rng.integers(6)]
+    limits = [
+        ([-1], [-(2.0**63)], [3], [-1]),  # a mirror image
+        ([1], [2.0**63], [-2], [1]),
+        ([0, 1], [3, -1], [2, 3], [2, 1]),
+        ([4], [0], [2], [-2]),
+        ([0], [-1], [1], [1]),
+    ][rng.integers(5)]
     operand = normal(*[(), (c, 1, 1), (n, 1, h, w), (w,), (1, c, 1, 1)][rng.integers(5)])
     matrix: list[tuple[str, list[ndarray], dict[str, Any]]] = [("Reshape", [np.array([n, -1])], {})]
     cases: list[list[tuple[str, list[ndarray], dict[str, Any]]]] = [
@@ -82,6 +89,10 @@ def random_case(seed: int) -> tuple[WebModel, ndarray]:
         [("Transpose", [], {"perm": rng.permutation(4).tolist()})],
         [("Reshape", [np.array([[n, -1, w], [n * c, h, w], [-1]][rng.integers(3)])], {})],
         [("Sub", [np.array(100.0)], {}), ("Relu", [], {})],
+        [("Slice", [np.array(values) for values in limits], {})],
+        [("Unsqueeze", [np.array([[0], [-1], [1, 3]][rng.integers(3)])], {})],
+        [("Concat", [normal(n, out, h, w)], {"axis": [1, -3][rng.integers(2)]})],
+        [("Concat", [normal(n, c, h, w), normal(n, c, h, w)], {"axis": int(rng.integers(-4, 4))})],
     ]
     steps, name = [step("Cast", "images", output="cast")], "cast"
     arrays: dict[str, ndarray] = {}

@@ -160,15 +160,17 @@ Examples:
     Command(
         "predict",
         "predict:predict",
-        "Classify pictures that show one symbol each.",
+        "Classify pictures that show one symbol or thing each.",
         "[RUN] PICTURE... [OPTIONS]",
         """\
-A picture is a PNG, JPEG, BMP, GIF or WebP file of any size, dark on bright or
-bright on dark.
+A picture is a PNG, JPEG, BMP, GIF or WebP file of any size; a symbol may be dark
+on bright or bright on dark. A folder stands for all pictures in it and in its
+subfolders.
 
 Examples:
   penstroke predict photo.jpg
-  penstroke predict runs/robust *.png --json""",
+  penstroke predict runs/robust scans/ --csv rows.csv
+  penstroke predict runs/robust 'scans/**/*.png' --top 3 --json""",
     ),
     Command(
         "read",

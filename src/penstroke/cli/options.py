@@ -70,6 +70,9 @@ RunArgument = Annotated[
     ),
 ]
 PictureArgument = Annotated[Path, Parameter(name="picture", help="Picture files.")]
+PicturesArgument = Annotated[
+    Path, Parameter(name="picture", help="Picture files, folders, or quoted patterns such as 'scans/*.png'.")
+]
 
 Json = Annotated[
     bool,

@@ -20,16 +20,20 @@ class Result:
         text: what is printed otherwise.
         exit_code: the exit code of the command.
         errors: errors of single items, for stderr; ``value`` also contains them.
+        printed: whether the command has printed its result itself, while it was made.
     """
 
     value: Any
     text: str = ""
     exit_code: int = 0
     errors: Sequence[PenstrokeError] = ()
+    printed: bool = False
 
 
 def print_result(result: Result, *, as_json: bool) -> None:
     """Print the result of a command as one JSON value or as text."""
+    if result.printed:
+        return
     if as_json:
         print_json(result.value)
         return
@@ -41,12 +45,33 @@ def print_result(result: Result, *, as_json: bool) -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON value on stdout."""
-    say(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    say(_to_json(value))
 
 
-def say(text: str) -> None:
+def _to_json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode()  # file names that are not UTF-8: an escape of JSON
+
+
+class JsonArray:
+    """Prints one JSON array on stdout, item by item, so that the items need not be in memory together."""
+
+    def __init__(self) -> None:
+        self._before = "["
+
+    def add(self, value: Any) -> None:
+        """Print the next item, on a line of its own."""
+        say(self._before + _to_json(value), end="")
+        self._before = ",\n"
+
+    def close(self) -> None:
+        """Print the end of the array."""
+        say("[]" if self._before == "[" else "]")
+
+
+def say(text: str, end: str = "\n") -> None:
     """Print a line of the result on stdout."""
-    emit(text, sys.stdout)
+    emit(text, sys.stdout, end)
 
 
 def warn(text: str) -> None:

@@ -1,20 +1,39 @@
-"""``penstroke predict [RUN] PICTURE...``: classify pictures that show one symbol each."""
+"""``penstroke predict [RUN] PICTURE...``: classify pictures that show one symbol or thing each."""
 
 import contextlib
-from collections.abc import Sequence
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from penstroke.cli.options import MEGAPIXEL, Device, Json, Megapixels, PictureArgument, RunArgument
-from penstroke.cli.output import Result, escape_control, percent, warn
-from penstroke.cli.shared import open_classifier, pictures_folder, split_run, stages_name
-from penstroke.errors import DataError, EmptyPicture, require_extra
+from penstroke.cli.options import MEGAPIXEL, Device, Json, Megapixels, PicturesArgument, RunArgument, integer_from
+from penstroke.cli.output import JsonArray, Result, escape_control, percent, print_error, say, warn
+from penstroke.cli.shared import check_output_file, open_classifier, pictures_folder, split_run, stages_name
+from penstroke.errors import DataError, EmptyPicture, PenstrokeError, require_extra
 
 if TYPE_CHECKING:
     from penstroke.inference import Classifier, Prediction
 
+MANY = 500
+"""Number of pictures from which on progress is printed."""
+
+Top = Annotated[
+    int | None,
+    Parameter(
+        name="--top",
+        help="Print the INT most probable labels of each picture, also where the model abstains.",
+        metavar="INT",
+        converter=integer_from(1),
+        show_default=False,
+    ),
+]
+Csv = Annotated[
+    Path | None,
+    Parameter(name="--csv", help="CSV file to write, with a row per picture.", metavar="FILE", show_default=False),
+]
 Explain = Annotated[
     bool,
     Parameter(
@@ -29,59 +48,196 @@ Explain = Annotated[
 def predict(
     run: RunArgument = None,
     /,
-    *pictures: PictureArgument,
+    *pictures: PicturesArgument,
+    top: Top = None,
+    csv: Csv = None,
     explain_picture: Explain = False,
     megapixels: Megapixels = 50,
     device: Device = "cpu",
     json: Json = False,
 ) -> Result:
-    """Return the prediction for each picture; for an unreadable picture, its result is an error.
+    """Print the prediction for each picture as soon as it is made; for an unreadable picture, its error.
 
     Raises:
-        DataError: the only picture is not readable.
+        DataError: the only picture is not readable, or a folder or a pattern has no pictures.
+        StorageError: the CSV file cannot be written.
     """
-    model, paths = split_run(run, pictures, "predict")
+    model, arguments = split_run(run, pictures, "predict")
     if explain_picture:
         require_extra("train", "matplotlib")
+    if csv:
+        check_output_file("--csv", csv)
+
+    from penstroke.cli.picture_paths import find_pictures
+
+    paths = find_pictures(arguments)
     classifier, place = open_classifier(model, device)
     max_pixels = MEGAPIXEL * megapixels
-    predictions = classifier.predict(list(paths), max_pixels=max_pixels)
-    errors = [prediction.error for prediction in predictions if prediction.error]
-    if len(paths) == 1 and errors:
-        raise errors[0]
-    results = list(zip(paths, predictions, strict=True))
-    readable = [(path, prediction) for path, prediction in results if not prediction.error]
-    lines = [f"{path}: {_text(prediction)}" for path, prediction in readable]
-    if explain_picture:
-        drawn = _draw_stages([path for path, _ in readable], classifier, pictures_folder(place), max_pixels)
-        if json:
-            for path in drawn:
-                warn(f"stages: {path}")
-        lines += [f"stages: {path}" for path in drawn]
-    value = [_row(path, place, prediction) for path, prediction in results]
-    return Result(value, escape_control("\n".join(lines)), DataError.exit_code if errors else 0, errors)
+    draw = _stages_drawer(classifier, pictures_folder(place), max_pixels) if explain_picture else None
+    printer = _JsonPrinter(place, top) if json else _TextPrinter(top)
+    predictions = _printed(_predictions(classifier, paths, max_pixels), printer, draw)
+    failed: PenstrokeError | None = None
+    try:
+        _consume(predictions, csv, classifier.description.classes)
+    except PenstrokeError as error:
+        if not printer.started:
+            raise
+        failed = error
+    if csv and not failed:
+        printer.note(f"csv: {csv}")
+    printer.close()
+    if failed:
+        print_error(failed, as_json=False)
+    code = failed.exit_code if failed else DataError.exit_code if printer.errors else 0
+    return Result(None, exit_code=code, printed=True)
 
 
-def _row(path: Path, run: Path, prediction: "Prediction") -> dict[str, Any]:
-    return {"file": str(path), "run": str(run)} | prediction.to_json()
+Predicted = tuple[Path, "Prediction"]
+"""A picture with its prediction."""
 
 
-def _text(prediction: "Prediction") -> str:
-    if prediction.abstained:
-        return f"no prediction ({prediction.reason})"
-    (_, best), *others = prediction.ranking
-    then = ", ".join(f"{label}: {percent(probability)}" for label, probability in others[:2])
-    return f"{prediction.label} (probability {percent(best)}, then {then})"
+def _predictions(classifier: "Classifier", paths: Sequence[Path], max_pixels: int) -> Iterator[Predicted]:
+    """Yield each picture with its prediction; the progress with many of them is printed.
+
+    Raises:
+        DataError: the only picture cannot be used.
+    """
+    from penstroke.cli.progress import counter
+
+    total = len(paths)
+    # The results on a terminal show the progress themselves.
+    shown = total >= MANY and not sys.stdout.isatty()
+    with counter("pictures classified") if shown else contextlib.nullcontext() as notify:
+        predictions = classifier.predict_each(paths, max_pixels=max_pixels)
+        for number, (path, prediction) in enumerate(zip(paths, predictions, strict=True), start=1):
+            if prediction.error and total == 1:
+                raise prediction.error
+            yield path, prediction
+            if notify and (20 * number // total > 20 * (number - 1) // total):
+                notify(number, total)
 
 
-def _draw_stages(pictures: Sequence[Path], classifier: "Classifier", folder: Path, max_pixels: int) -> list[Path]:
-    """Draw the preparation of each picture, and return the PNG files; pictures without a symbol have none."""
+def _printed(
+    predictions: Iterator[Predicted],
+    printer: "_TextPrinter | _JsonPrinter",
+    draw: "Callable[[Path], Path | None] | None",
+) -> Iterator[Predicted]:
+    """Print each prediction and yield it; ``draw`` draws the stages of a readable picture."""
+    for path, prediction in predictions:
+        printer.add(path, prediction)
+        if draw and not prediction.error and (drawn := draw(path)):
+            printer.note(f"stages: {drawn}")
+        yield path, prediction
+
+
+def _consume(predictions: Iterator[Predicted], csv: Path | None, classes: Sequence[str]) -> None:
+    """Take all predictions, and write them to a CSV file if there is one.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    if not csv:
+        deque(predictions, maxlen=0)
+        return
+    from penstroke import storage
+
+    names = [f"p_{name}" for name in classes]
+    columns = ["file", "label", "probability", "abstained", "reason", "error", *names]
+    rows = (
+        {
+            "file": path,
+            "label": prediction.label,
+            "probability": prediction.probability,
+            "abstained": prediction.abstained,
+            "reason": prediction.reason,
+            "error": str(prediction.error) if prediction.error else None,
+            **dict(zip(names, prediction.probabilities, strict=False)),
+        }
+        for path, prediction in predictions
+    )
+    storage.write_csv(csv, rows, columns)
+
+
+class _JsonPrinter:
+    """Prints predictions as the rows of one JSON array.
+
+    Args:
+        run: the run or model file.
+        top: number of most probable labels in a row; None for a row without them.
+    """
+
+    def __init__(self, run: Path, top: int | None) -> None:
+        self._array = JsonArray()
+        self._run, self._top = str(run), top
+        self.started, self.errors = False, 0
+
+    def add(self, path: Path, prediction: "Prediction") -> None:
+        self.started, self.errors = True, self.errors + bool(prediction.error)
+        row: dict[str, Any] = {"file": str(path), "run": self._run} | prediction.to_json()
+        if self._top:
+            row["top"] = [{"label": name, "probability": value} for name, value in prediction.ranking[: self._top]]
+        self._array.add(row)
+
+    @staticmethod
+    def note(text: str) -> None:
+        warn(text)
+
+    def close(self) -> None:
+        self._array.close()
+
+
+class _TextPrinter:
+    """Prints predictions as lines, and errors on stderr.
+
+    Args:
+        top: number of labels in a line; None for three, and for none if the model abstains.
+    """
+
+    def __init__(self, top: int | None) -> None:
+        self._top = top
+        self.started, self.errors = False, 0
+
+    def add(self, path: Path, prediction: "Prediction") -> None:
+        self.started, self.errors = True, self.errors + bool(prediction.error)
+        if prediction.error:
+            print_error(prediction.error, as_json=False)
+        else:
+            self.note(f"{path}: {self._text(prediction)}")
+
+    @staticmethod
+    def note(text: str) -> None:
+        say(escape_control(text))
+
+    def close(self) -> None:
+        """Do nothing: each line is complete."""
+
+    def _text(self, prediction: "Prediction") -> str:
+        ranking = [f"{label}: {percent(probability)}" for label, probability in prediction.ranking]
+        if prediction.abstained:
+            likely = f"; most probable are {', '.join(ranking[: self._top])}" if self._top and ranking else ""
+            return f"no prediction ({prediction.reason}{likely})"
+        others = ranking[1 : self._top or 3]
+        then = f", then {', '.join(others)}" if others else ""
+        return f"{prediction.label} (probability {percent(prediction.probability or 0.0)}{then})"
+
+
+def _stages_drawer(classifier: "Classifier", folder: Path, max_pixels: int) -> Callable[[Path], Path | None]:
+    """Return a function that draws the preparation of a picture, and returns the PNG file.
+
+    For a picture without a symbol it returns None. Pictures of the same name in several folders get files of their own.
+    """
     from penstroke.report.views import draw_preparation
 
     model = classifier.description
-    drawn = []
-    for path in pictures:
+    names: Counter[str] = Counter()
+
+    def draw(path: Path) -> Path | None:
+        names[stages_name(path)] += 1
+        number = names[stages_name(path)]
+        name = Path(stages_name(path))
+        png = folder / (name if number == 1 else name.with_stem(f"{name.stem}-{number}"))
         with contextlib.suppress(EmptyPicture):
-            png = folder / stages_name(path)
-            drawn.append(draw_preparation(path, png, model.preprocessing, model.image_shape, max_pixels))
-    return drawn
+            return draw_preparation(path, png, model.preprocessing, model.image_shape, max_pixels)
+        return None
+
+    return draw

@@ -120,6 +120,20 @@ def pictures_folder(run: Path, out: Path | None = None) -> Path:
     return runs.Run(run).pictures if runs.is_run(run) else Path()
 
 
+def check_output_file(option: str, path: Path) -> None:
+    """Check, before the work starts, that the file ``path`` of an option can be written.
+
+    Raises:
+        UsageError: ``path`` is a folder.
+        StorageError: its folder is not writable.
+    """
+    from penstroke import storage
+
+    if path.is_dir():
+        raise UsageError(f"{option} is {path}, which is a folder.", "Name the file that is written.")
+    storage.check_writable(path.parent)
+
+
 def stages_name(picture: Path) -> str:
     """Return the name of the PNG that shows the preparation of a picture."""
     return f"{picture.stem}-stages.png"
@@ -128,7 +142,7 @@ def stages_name(picture: Path) -> str:
 def split_run(first: Path | None, others: tuple[Path, ...], command: str) -> tuple[Path | None, tuple[Path, ...]]:
     """Return the run or model file, if the first path is one, and the pictures.
 
-    A first path that does not exist and has no file extension is a misspelt run, not a picture.
+    A first path that does not exist and has no file extension is a misspelt run, not a picture, unless it is a pattern.
 
     Raises:
         UsageError: no picture is given.
@@ -136,14 +150,17 @@ def split_run(first: Path | None, others: tuple[Path, ...], command: str) -> tup
     paths = (first, *others) if first else others
     run, pictures = (paths[0], paths[1:]) if paths and is_run_argument(paths[0]) else (None, paths)
     if not pictures:
-        raise UsageError("PICTURE is missing.", f"Name at least one: penstroke {command} PICTURE...")
+        word = f": {run} is read as the run" if run else ""
+        raise UsageError(f"PICTURE is missing{word}.", f"Name at least one: penstroke {command} [RUN] PICTURE...")
     return run, pictures
 
 
 def is_run_argument(path: Path) -> bool:
     """Return whether a command-line argument is a run, a model file or ``ready`` rather than a picture."""
     from penstroke import runs
+    from penstroke.cli.picture_paths import is_pattern
 
     # `ready` is a word without an extension, too. Other exported files are reported as such, not as broken pictures.
-    word = not path.exists() and not path.suffix and ":" not in str(path)
+    exists = os.path.exists(path)  # noqa: PTH110 - False, not an error, for a name that is too long
+    word = not exists and not path.suffix and ":" not in str(path) and not is_pattern(path)
     return path.suffix in (*runs.MODEL_SUFFIXES, ".npz", ".pt2") or runs.is_run(path) or word

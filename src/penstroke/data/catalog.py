@@ -41,8 +41,8 @@ class DatasetCard:
         citation: BibTeX.
         homepage: URL of the publisher's page.
         preprocessing: how a user's picture is converted to an image like those of the dataset: ``digit`` (white ink
-            on black, cropped to the ink, centred) or ``letterbox`` (the whole picture, resized with its aspect ratio
-            and padded).
+            on black, cropped to the ink, centred), ``letterbox`` (the whole picture, resized with its aspect ratio
+            and padded) or ``crop`` (the centre of the picture, resized with its aspect ratio).
     """
 
     name: str
@@ -71,7 +71,7 @@ def local_card(
         title: name in running text.
         classes: class names, in the order of the labels.
         image_shape: channels, height, width.
-        preprocessing: ``digit`` or ``letterbox``. By default ``digit`` for grey images of 28x28 pixels,
+        preprocessing: ``digit``, ``letterbox`` or ``crop``. By default ``digit`` for grey images of 28x28 pixels,
             ``letterbox`` for others.
 
     Raises:

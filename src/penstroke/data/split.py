@@ -142,7 +142,7 @@ class Dataset:
             classes: class names. By default ``"0"`` to the largest label of ``labels`` for integers, and the
                 different labels in natural order (``"2"`` before ``"10"``) for strings.
             name: name of the dataset.
-            preprocessing: how a user's picture is converted to an image: ``digit`` or ``letterbox`` (see
+            preprocessing: how a user's picture is converted to an image: ``digit``, ``letterbox`` or ``crop`` (see
                 ``DatasetCard``). By default ``digit`` for grey images of 28x28 pixels, ``letterbox`` for others.
 
         Raises:

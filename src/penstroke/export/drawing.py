@@ -30,13 +30,8 @@ def with_preparation(model: ModelProto, description: Description) -> ModelProto:
     Raises:
         ModelError: the model does not take square grey images of digits.
     """
-    channels, size, width = description.image_shape
-    if description.preprocessing != "digit" or channels != 1 or size != width:
-        raise ModelError(
-            f"The model takes images of shape {list(description.image_shape)} with preprocessing "
-            f"{description.preprocessing!r}; the preparation of drawings needs [1, size, size] and 'digit'.",
-            "Export the model without the preparation of drawings.",
-        )
+    check_preparable(description)
+    size = description.image_shape[1]
     prepared = preparation(size, model.ir_version).graph
     network = compose.add_prefix(model, "network/").graph
     classes = len(description.classes)
@@ -53,6 +48,23 @@ def with_preparation(model: ModelProto, description: Description) -> ModelProto:
     result = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
     checker.check_model(result, full_check=True)
     return result
+
+
+def check_preparable(description: Description) -> None:
+    """Check that the preparation of drawings applies to a model.
+
+    Raises:
+        ModelError: the model does not take square grey images of digits.
+    """
+    channels, height, width = description.image_shape
+    if description.preprocessing == "digit" and channels == 1 and height == width:
+        return
+    raise ModelError(
+        f"The model takes images of shape {list(description.image_shape)} with preprocessing "
+        f"{description.preprocessing!r}; with-preparation, for drawings, needs [1, size, size] and 'digit'.",
+        "Export the model without with-preparation, and make its images with penstroke.pictures.preprocess; or export "
+        "a web page, which prepares pictures itself.",
+    )
 
 
 def preparation(size: int, ir_version: int) -> ModelProto:

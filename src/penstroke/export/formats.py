@@ -137,6 +137,10 @@ def _module(classifier: Classifier) -> nn.Module:
 
 def _onnx(source: _Source, target: Target) -> _Made:
     description, data = source.description, source.data
+    if target.with_preparation:
+        from penstroke.export.drawing import check_preparable
+
+        check_preparable(description)  # before work of half a minute
     model = float32 = onnx_graph(source.module, description)
     if target.precision == "float16":
         model = store_as_float16(float32)

@@ -26,11 +26,20 @@ def batch_norm(x: ndarray, scale: ndarray, bias: ndarray, mean: ndarray, var: nd
     return np.moveaxis((np.moveaxis(x, 1, -1) - mean) / np.sqrt(var + epsilon) * scale + bias, -1, 1)
 
 
+def cut(x: ndarray, *limits: ndarray) -> ndarray:
+    """Return a part of ``x``: ``limits`` are starts, ends, axes and steps. The step -1 mirrors an axis."""
+    cuts = {int(axis) % x.ndim: slice(int(a), int(b), int(step)) for a, b, axis, step in zip(*limits, strict=True)}
+    return x[tuple(cuts.get(axis, slice(None)) for axis in range(x.ndim))]
+
+
 OPERATORS: dict[str, Any] = {
     **{"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide},
     "Cast": lambda x: x.astype(np.float32),
     "Reshape": lambda x, shape: x.reshape(shape.astype(int)),
     "Transpose": lambda x, *, perm: x.transpose(perm),
+    "Unsqueeze": lambda x, axes: np.expand_dims(x, tuple(axes.astype(int))),
+    "Concat": lambda *parts, axis: np.concatenate(parts, axis),
+    "Slice": cut,
     "Conv": conv,
     "BatchNormalization": batch_norm,
     "Relu": lambda x: np.maximum(x, 0),

@@ -20,6 +20,7 @@ _KEPT: dict[str, dict[str, Any]] = {
     "Add": {},
     "BatchNormalization": {"epsilon": 1e-5},
     "Cast": {},
+    "Concat": {"axis": None},
     "Conv": {"strides": [1, 1], "pads": [0, 0, 0, 0]},
     "Div": {},
     "Gemm": {"transB": 0},
@@ -29,8 +30,10 @@ _KEPT: dict[str, dict[str, Any]] = {
     "ReduceMean": {"keepdims": 1},
     "Relu": {},
     "Reshape": {},
+    "Slice": {},
     "Sub": {},
     "Transpose": {"perm": None},
+    "Unsqueeze": {},
 }
 """The supported operators, and their attributes in a program with the default values of ONNX."""
 _FIXED: dict[str, dict[str, Any]] = {
@@ -44,6 +47,8 @@ _FIXED: dict[str, dict[str, Any]] = {
 """Attributes that are supported with this value alone, and are therefore not in a program."""
 _UNUSED = {"allowzero", "kernel_shape", "momentum", "saturate"}
 """Attributes that do not change the result of these operators: of ``Conv``, the kernel has the shape of its weights."""
+_SLICE_INPUTS = 5
+"""``Slice`` is supported with all of its inputs: data, starts, ends, axes and steps, as PyTorch writes it."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,8 @@ def _problems(node: "NodeProto") -> list[str]:
     """Return what is not supported in a node."""
     if node.op_type not in _KEPT or node.domain or len(node.output) > 1:
         return [node.op_type]
+    if node.op_type == "Slice" and len([name for name in node.input if name]) < _SLICE_INPUTS:
+        return ["Slice without axes and steps"]
     kept, fixed = _KEPT[node.op_type], _FIXED.get(node.op_type, {})
     return [
         f"{node.op_type} with {name} {value}"

@@ -4,8 +4,9 @@ This module does not depend on how a model is computed: see ``penstroke.inferenc
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
@@ -168,6 +169,25 @@ class Classifier:
             return self._predict_images(pictures[None])[0]
         return _each(partial(self._predict_pictures, max_pixels=max_pixels), pictures)
 
+    def predict_each(self, pictures: Sequence[Picture], *, max_pixels: int = MAX_PIXELS) -> Iterator[Prediction]:
+        """Yield the prediction for each picture, in order. At most a few hundred pictures are in memory at a time.
+
+        Args:
+            pictures: pictures, see ``predict``.
+            max_pixels: pictures with more pixels are rejected before they are decoded.
+
+        Yields:
+            Predictions; for a picture that cannot be used, one with an ``error``.
+        """
+        description = self.description
+        imports_torch = self.backend_name == "torch" and "torch" not in sys.modules
+        workers = worker_count(pictures, idle=not imports_torch)
+        preparation = Preparation(description.preprocessing, description.image_shape, max_pixels)
+        with preparing(pictures, preparation, workers) as results:
+            _ = self.backend  # opens the model, and may import PyTorch, while the workers prepare pictures
+            while prepared := list(islice(results, BATCH_SIZE)):
+                yield from self._predict_prepared(prepared)
+
     @overload
     def read(self, pictures: Pictures, *, max_pixels: int = ...) -> list[Page]: ...
     @overload
@@ -219,19 +239,16 @@ class Classifier:
         return make_predictions(self.log_probs(images), self.description.classes, self.threshold)
 
     def _predict_pictures(self, pictures: Sequence[Picture], max_pixels: int) -> list[Prediction]:
-        description = self.description
-        imports_torch = self.backend_name == "torch" and "torch" not in sys.modules
-        workers = worker_count(pictures, idle=not imports_torch)
-        preparation = Preparation(description.preprocessing, description.image_shape, max_pixels)
-        with preparing(pictures, preparation, workers) as results:
-            _ = self.backend  # opens the model, and may import PyTorch, while the workers prepare pictures
-            prepared = list(results)
+        return list(self.predict_each(pictures, max_pixels=max_pixels))
+
+    def _predict_prepared(self, prepared: Sequence[ndarray | DataError]) -> list[Prediction]:
+        classes = self.description.classes
         images = [result for result in prepared if isinstance(result, ndarray)]
         predictions = iter(self._predict_images(np.stack(images)) if images else [])
         return [
-            Prediction((), description.classes, reason=result.message)
+            Prediction((), classes, reason=result.message)
             if isinstance(result, EmptyPicture)
-            else Prediction((), description.classes, error=result)
+            else Prediction((), classes, error=result)
             if isinstance(result, DataError)
             else next(predictions)
             for result in prepared

@@ -5,9 +5,11 @@ This module does not depend on PyTorch.
 
 import os
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 MIN_SECONDS = 0.7
 """Time of the preparation in this process from which on workers are faster; they need half a second to start."""
+
+MAX_AHEAD = 256
+"""Maximum number of pictures that workers prepare before their results are requested; it limits the memory."""
 
 
 @contextmanager
@@ -57,7 +62,15 @@ def preparing(
             finally:
                 free.put(worker)
 
-        yield pool.map(prepare, pictures)
+        remaining = iter(pictures)
+        pending = deque(pool.submit(prepare, picture) for picture in islice(remaining, MAX_AHEAD))
+
+        def results() -> Iterator[ndarray | DataError]:
+            while pending:
+                yield pending.popleft().result()
+                pending.extend(pool.submit(prepare, picture) for picture in islice(remaining, 1))
+
+        yield results()
 
 
 def worker_count(pictures: "Sequence[Picture]", *, idle: bool) -> int:

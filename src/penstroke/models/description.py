@@ -93,7 +93,7 @@ class Description:
     """Pixel mean in 0..1 that the first layer subtracts: one value for all channels, or one for each."""
     std: Std
     """Pixel standard deviation in 0..1 that the first layer divides by: one value for all channels, or one for each."""
-    preprocessing: Literal["digit", "letterbox"] = "digit"
+    preprocessing: Literal["digit", "letterbox", "crop"] = "digit"
     """How a picture is converted to an image; see ``penstroke.pictures``."""
     calibration: Calibration | None = None
     """Calibration of the confidence; None without validation images."""

@@ -69,33 +69,48 @@ def picture_size(path: Path | str) -> tuple[int, int]:
     return _open(path, MAX_PIXELS, 1, _upright_size)
 
 
-def decode_picture(data: bytes, *, name: str = _UNNAMED, max_pixels: int = MAX_PIXELS) -> Pixels:
+def decode_picture(
+    data: bytes, *, name: str = _UNNAMED, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE
+) -> Pixels:
     """Return the pixels of a picture file given as bytes; ``name`` is used in error messages.
 
     Raises:
         DataError: see :func:`open_picture`.
     """
-    return _read(BytesIO(data), name, max_pixels, MIN_SIDE, _upright_pixels)
+    return _read(BytesIO(data), name, max_pixels, min_side, _upright_pixels)
 
 
-def image_pixels(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+def image_pixels(image: Image.Image, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE) -> Pixels:
     """Return the pixels of a PIL image of any mode, as :func:`open_picture` does for a file.
 
     Raises:
         DataError: the image is damaged, animated, too large or too small.
     """
-    _check_header(image, _UNNAMED, _decodable(max_pixels), MIN_SIDE)
+    _check_header(image, _UNNAMED, _decodable(max_pixels), min_side)
     try:
         return _upright_pixels(image)
     except Exception as error:
         raise _damaged(_UNNAMED, error) from error
 
 
-def check_pixels(pixels: ndarray) -> Pixels:
+def stored_pixels(picture: Path | str | bytes | Image.Image, max_pixels: int = MAX_PIXELS) -> Pixels | None:
+    """Return the pixels of a picture before its EXIF orientation is applied, or None if there is none to apply.
+
+    Raises:
+        DataError: see :func:`open_picture`.
+    """
+    if isinstance(picture, Image.Image):
+        return _stored_pixels(picture)
+    if isinstance(picture, bytes):
+        return _read(BytesIO(picture), _UNNAMED, max_pixels, 1, _stored_pixels)
+    return _open(picture, max_pixels, 1, _stored_pixels)
+
+
+def check_pixels(pixels: ndarray, min_side: int = MIN_SIDE) -> Pixels:
     """Return an array of pixels unchanged if it is a picture.
 
     Raises:
-        DataError: the array is not ``uint8`` ``[h, w]`` or ``[h, w, 3]``, or has a side below ``MIN_SIDE`` pixels.
+        DataError: the array is not ``uint8`` ``[h, w]`` or ``[h, w, 3]``, or has a side below ``min_side`` pixels.
     """
     shape = pixels.shape
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and shape[2] == 3)):
@@ -103,7 +118,7 @@ def check_pixels(pixels: ndarray) -> Pixels:
             f"An array of dtype {pixels.dtype} and shape {list(shape)} is not a picture.",
             "Pass uint8 pixels 0..255 of shape [h, w] (grey) or [h, w, 3] (colour).",
         )
-    _check_sides(_UNNAMED, shape[1], shape[0], MIN_SIDE)
+    _check_sides(_UNNAMED, shape[1], shape[0], min_side)
     return pixels
 
 
@@ -155,6 +170,10 @@ def _upright_pixels(image: Image.Image) -> Pixels:
     image.load()
     transpose = _exif_transpose(image)  # a member may have the value 0
     return np.ascontiguousarray(_to_pixels(image if transpose is None else image.transpose(transpose)))
+
+
+def _stored_pixels(image: Image.Image) -> Pixels | None:
+    return None if _exif_transpose(image) is None else np.ascontiguousarray(_to_pixels(image))
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """Convert a picture to the image that a network takes, with the preprocessing that the model's description names.
 
 ``digit`` finds the ink of one symbol and reproduces MNIST's normalisation. ``letterbox`` fits the whole picture into
-the image. This module does not depend on models; SciPy, which ``digit`` needs, is imported on first use.
+the image, and ``crop`` its centre; datasets are read with the same functions. This module does not depend on models;
+SciPy, which ``digit`` needs, is imported on first use.
 """
 
 from collections.abc import Callable
@@ -14,36 +15,46 @@ from numpy import ndarray
 from PIL import Image
 
 from penstroke.errors import DataError, UsageError, nearest
-from penstroke.pictures.files import MAX_PIXELS, Pixels, check_pixels, decode_picture, image_pixels, open_picture
-from penstroke.pictures.letterbox import letterbox, to_channels
+from penstroke.pictures.files import (
+    MAX_PIXELS,
+    MIN_SIDE,
+    Pixels,
+    check_pixels,
+    decode_picture,
+    image_pixels,
+    open_picture,
+    stored_pixels,
+)
+from penstroke.pictures.letterbox import crop, letterbox, to_channels
 
 if TYPE_CHECKING:
     from penstroke.pictures.basics import Stage
 
-PREPROCESSINGS = ("digit", "letterbox")
+PREPROCESSINGS = ("digit", "letterbox", "crop")
 
 Picture: TypeAlias = str | Path | bytes | Image.Image | UInt8[ndarray, "h w *c"]
 """A path, the bytes of a picture file, a PIL image, or ``uint8`` pixels ``[h, w]`` or ``[h, w, 3]``."""
 
 
-def load_pixels(picture: Picture, max_pixels: int = MAX_PIXELS) -> Pixels:
+def load_pixels(picture: Picture, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE) -> Pixels:
     """Return the pixels of a picture: upright, opaque, ``uint8``, grey ``[h, w]`` or colour ``[h, w, 3]``.
 
     Args:
         picture: path, bytes of a picture file, PIL image, or array. Arrays are checked and returned unchanged.
         max_pixels: maximum number of pixels that are decoded from a path, bytes or PIL image.
+        min_side: minimum width and height in pixels.
 
     Raises:
         DataError: the type, dtype or shape of ``picture`` is invalid, or it is unreadable, too large or too small.
     """
     if isinstance(picture, ndarray):
-        return check_pixels(picture)
+        return check_pixels(picture, min_side)
     if isinstance(picture, bytes):
-        return decode_picture(picture, max_pixels=max_pixels)
+        return decode_picture(picture, max_pixels=max_pixels, min_side=min_side)
     if isinstance(picture, Image.Image):
-        return image_pixels(picture, max_pixels=max_pixels)
+        return image_pixels(picture, max_pixels=max_pixels, min_side=min_side)
     if isinstance(picture, str | Path):
-        return open_picture(picture, max_pixels=max_pixels)
+        return open_picture(picture, max_pixels=max_pixels, min_side=min_side)
     raise DataError(
         f"An object of type {type(picture).__module__}.{type(picture).__qualname__} is not a picture.",
         "Pass a path, the bytes of a picture file, a PIL image, or a uint8 NumPy array [h, w] or [h, w, 3].",
@@ -66,7 +77,8 @@ def preprocess(
         EmptyPicture: ``digit`` finds no ink. A subclass of ``DataError``.
         UsageError: ``preprocessing`` is unknown.
     """
-    return _preprocess(load_pixels(picture, max_pixels), preprocessing, image_shape, None)
+    pixels = load_pixels(picture, max_pixels, _min_side(preprocessing))
+    return _preprocess(pixels, preprocessing, image_shape, None)
 
 
 def preprocess_with_stages(
@@ -74,20 +86,30 @@ def preprocess_with_stages(
 ) -> "list[Stage]":
     """Return the steps of :func:`preprocess`, for display.
 
-    The first stage is the picture. The last is named ``result`` and holds exactly the image that :func:`preprocess`
-    returns, as ``[h, w]`` for one channel and ``[h, w, 3]`` for three.
+    The first stage is the picture; if EXIF turns it, the picture as it is stored comes before it. The last is named
+    ``result`` and holds exactly the image that :func:`preprocess` returns, as ``[h, w]`` for one channel and
+    ``[h, w, 3]`` for three.
 
     Raises:
         DataError, EmptyPicture, UsageError: see :func:`preprocess`.
     """
     from penstroke.pictures.basics import Stage
 
-    pixels = load_pixels(picture, max_pixels)
-    stages = [Stage("picture", pixels)]
+    pixels = load_pixels(picture, max_pixels, _min_side(preprocessing))
+    stored = stored_pixels(picture, max_pixels) if isinstance(picture, str | Path | bytes | Image.Image) else None
+    shown = f"{pixels.shape[1]} x {pixels.shape[0]} pixels"
+    stages = [Stage("picture", pixels, shown if stored is None else f"{shown}, upright")]
+    if stored is not None:
+        stages.insert(0, Stage("as stored", stored, "before its EXIF orientation is applied"))
     image = _preprocess(pixels, preprocessing, image_shape, stages.append)
     channels, height, width = image.shape
-    shown = image[0] if channels == 1 else image.transpose(1, 2, 0)
-    return [*stages, Stage("result", shown, f"{width} x {height} pixels")]
+    result = image[0] if channels == 1 else image.transpose(1, 2, 0)
+    return [*stages, Stage("result", result, f"{width} x {height} pixels, the network's input")]
+
+
+def _min_side(preprocessing: str) -> int:
+    """Return the minimum side of a picture: a symbol needs some pixels, and anything can be resized."""
+    return MIN_SIDE if preprocessing == "digit" else 1
 
 
 def _preprocess(
@@ -101,8 +123,12 @@ def _preprocess(
             f"A picture cannot be converted to an image with {channels} channels; 1 and 3 are supported.",
             "Pass images of the model's shape as an array [n, c, h, w].",
         )
-    fit = _digit if preprocessing == "digit" else _letterbox
-    return np.ascontiguousarray(to_channels(fit(pixels, (width, height), on_stage), channels))
+    if preprocessing == "digit":
+        fitted = _digit(pixels, (width, height), on_stage)
+    else:
+        fit = letterbox if preprocessing == "letterbox" else crop
+        fitted = fit(pixels, (width, height), _as_step(on_stage))
+    return np.ascontiguousarray(to_channels(fitted, channels))
 
 
 def _digit(
@@ -119,10 +145,10 @@ def _digit(
     return np.pad(image, ((down // 2, down - down // 2), (across // 2, across - across // 2)))
 
 
-def _letterbox(pixels: Pixels, size: tuple[int, int], on_stage: "Callable[[Stage], object] | None") -> Pixels:
-    fitted = letterbox(pixels, size)
-    if on_stage:
-        from penstroke.pictures.basics import Stage
+def _as_step(on_stage: "Callable[[Stage], object] | None") -> "Callable[[str, ndarray, str], object] | None":
+    """Return the function that ``letterbox`` and ``crop`` call with each step."""
+    if not on_stage:
+        return None
+    from penstroke.pictures.basics import Stage
 
-        on_stage(Stage("fitted", fitted, "aspect ratio kept, bars in the colour of the border"))
-    return fitted
+    return lambda name, image, note: on_stage(Stage(name, image, note))

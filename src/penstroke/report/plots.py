@@ -88,6 +88,10 @@ def grid_figure(samples: Sequence[Sample]) -> Figure:
     return figure
 
 
+SINGLE_PIXELS = 64
+"""Side up to which the pixels of a stage are drawn as squares."""
+
+
 def draw_stages(stages: Sequence[Stage], title: str, path: Path) -> Path:
     """Write the stages of a preparation side by side as one PNG."""
     columns = min(len(stages), 5)
@@ -99,7 +103,8 @@ def draw_stages(stages: Sequence[Stage], title: str, path: Path) -> Path:
     for axis in axes:
         axis.set_axis_off()
     for number, (axis, stage) in enumerate(zip(axes, stages, strict=False), start=1):
-        interpolation = "nearest" if number == len(stages) else None
+        small = max(stage.image.shape[:2]) <= SINGLE_PIXELS  # a small picture is not smoothed: its pixels are shown
+        interpolation = "nearest" if small or number == len(stages) else None
         axis.imshow(stage.image, cmap="gray", vmin=0, vmax=255, interpolation=interpolation)
         axis.set_title(f"{number}. {stage.name}\n{stage.note}", fontsize=8)
     return save_figure(figure, path)

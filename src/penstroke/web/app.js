@@ -1,8 +1,10 @@
 "use strict";
 // Connects the drawing area, the model and the page.
 
-/** Limits of a picture file. Longer sides of a picture are reduced to `side` pixels. */
+/** Limits of a picture file. For models of symbols, longer sides of a picture are reduced to `side` pixels. */
 const LIMITS = { bytes: 50e6, pixels: 100e6, side: 1280 };
+/** Limit of pixels for models of things, whose pictures are not reduced before they are fitted into the image. */
+const FITTED_PIXELS = 50e6;
 /** Pixels per unit of the sheet at which drawings are read. Their pen is then 8 pixels wide. */
 const RESOLUTION = 0.4;
 /** Milliseconds between answers while a stroke is drawn, so that the worker is usually idle when the stroke ends. */
@@ -34,7 +36,7 @@ function startReader() {
   /** @type {any} */
   let worker = { postMessage: receive };
   try {
-    const source = `${createRuntime}\n${createDrawing}\n(${startWorker})(self)`;
+    const source = `${createRuntime}\n${createDrawing}\n${createFitting}\n(${startWorker})(self)`;
     worker = new Worker(URL.createObjectURL(new Blob([source])));
     worker.onmessage = (/** @type {MessageEvent} */ event) => receive(event.data);
     worker.onerror = () => showNotice("The worker stopped. Reload the page.");
@@ -101,8 +103,7 @@ async function read() {
   }
   const { area, picture } = sheet;
   const scale = picture ? picture.bitmap.width / area.width : RESOLUTION;
-  const question = preprocessing === "digit" ? drawing(scale) : { kind: "classify", image: imageOf(imageShape) };
-  const reply = await ask(question);
+  const reply = await ask(questionAt(scale));
   readings = reply.symbols;
   for (const { box } of readings) {
     // From pixels of the drawing to units of the sheet.
@@ -112,26 +113,16 @@ async function read() {
   return readings.length ? verdictOf(readings, noun) : `No symbol was found in the picture: ${reply.reason}.`;
 }
 
-/** @param {number} scale pixels per unit of the sheet */
-function drawing(scale) {
+/** Return the question for the worker. @param {number} scale pixels per unit of the sheet */
+function questionAt(scale) {
   const [width, height] = [Math.round(sheet.area.width * scale), Math.round(sheet.area.height * scale)];
-  return { kind: "read", grey: imageOf([1, height, width]), width, height };
-}
-
-/**
- * Return the drawing fitted into an image, in grey or colour.
- *
- * @param {number[]} shape channels, height, width
- */
-function imageOf([channels, height, width]) {
   const { data } = sheet.pixels(width, height);
-  const size = width * height;
-  const image = new Uint8Array(channels * size);
-  for (let i = 0; i < size; i++) {
-    if (channels === 1) image[i] = 0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2];
-    else for (let channel = 0; channel < 3; channel++) image[channel * size + i] = data[4 * i + channel];
+  if (preprocessing !== "digit") return { kind: "fit", colours: data, width, height };
+  const grey = new Uint8Array(width * height);
+  for (let i = 0; i < grey.length; i++) {
+    grey[i] = 0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2];
   }
-  return image;
+  return { kind: "read", grey, width, height };
 }
 
 function showSelected() {
@@ -183,16 +174,19 @@ async function openPicture(file) {
     // Its size is known before it is decoded.
     await new Promise((resolve, reject) => Object.assign(image, { onload: resolve, onerror: reject }));
     const { naturalWidth: width, naturalHeight: height } = image;
-    if (width * height >= LIMITS.pixels) {
-      return showNotice(`${file.name} has ${width} × ${height} pixels. The limit is 100 megapixels.`);
+    const limit = preprocessing === "digit" ? LIMITS.pixels : FITTED_PIXELS;
+    if (width * height >= limit) {
+      return showNotice(`${file.name} has ${width} × ${height} pixels. The limit is ${limit / 1e6} megapixels.`);
     }
-    const reduced = Math.min(1, LIMITS.side / Math.max(width, height));
-    const bitmap = await createImageBitmap(image, {
-      resizeWidth: Math.ceil(width * reduced),
-      resizeHeight: Math.ceil(height * reduced),
-      resizeQuality: "high",
-    });
-    sheet.addPicture(bitmap);
+    const reduced = preprocessing === "digit" ? Math.min(1, LIMITS.side / Math.max(width, height)) : 1;
+    /** @type {ImageBitmapOptions} Colour profiles are ignored, as by `penstroke predict`. */
+    const options = { colorSpaceConversion: "none" };
+    if (reduced < 1) {
+      const [resizeWidth, resizeHeight] = [Math.ceil(width * reduced), Math.ceil(height * reduced)];
+      Object.assign(options, { resizeWidth, resizeHeight, resizeQuality: "high" });
+    }
+    const bitmap = await createImageBitmap(image, options);
+    sheet.addPicture(file.type === "image/jpeg" ? bitmap : opaque(bitmap));
   } catch {
     showNotice(`${file.name} is not a picture that this browser can open.`);
   } finally {

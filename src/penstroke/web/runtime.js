@@ -15,6 +15,7 @@ function createRuntime() {
     Add: elementwise((a, b) => a + b),
     BatchNormalization: batchNormalization,
     Cast: ([input]) => input, // All tensors have float32 values.
+    Concat: concat,
     Conv: conv,
     Div: elementwise((a, b) => a / b),
     Gemm: gemm,
@@ -24,8 +25,10 @@ function createRuntime() {
     ReduceMean: reduceMean,
     Relu: ([{ shape, values }]) => ({ shape, values: values.map((value) => Math.max(value, 0)) }),
     Reshape: reshape,
+    Slice: slice,
     Sub: elementwise((a, b) => a - b),
     Transpose: transpose,
+    Unsqueeze: unsqueeze,
   };
 
   /**
@@ -337,11 +340,12 @@ function createRuntime() {
    * @param {Float32Array} values
    * @param {number[]} shape of the result
    * @param {number[]} steps in `values` for each axis of the result
+   * @param {number} [start] place of the first value of the result
    */
-  function rearranged(values, shape, steps) {
+  function rearranged(values, shape, steps, start = 0) {
     const newSteps = stepsOf(shape);
     return new Float32Array(sizeOf(shape)).map((_, i) => {
-      let from = 0;
+      let from = start;
       for (let axis = 0; axis < shape.length; axis++) {
         from += (Math.floor(i / newSteps[axis]) % shape[axis]) * steps[axis];
       }
@@ -357,24 +361,75 @@ function createRuntime() {
   }
 
   /** @type {Operator} */
-  function batchNormalization([{ shape, values }, ...channels], { epsilon }) {
+  function unsqueeze([{ shape, values }, { values: axes }]) {
+    const newShape = [...shape];
+    const rank = shape.length + axes.length;
+    const added = Array.from(axes, (axis) => (axis + rank) % rank).sort((x, y) => x - y);
+    for (const axis of added) newShape.splice(axis, 0, 1);
+    return { shape: newShape, values };
+  }
+
+  /** @type {Operator} */
+  function concat(inputs, { axis }) {
+    const { shape } = inputs[0];
+    const at = (axis + shape.length) % shape.length;
+    const blocks = inputs.map((input) => sizeOf(input.shape.slice(at)));
+    const block = blocks.reduce((sum, size) => sum + size, 0);
+    const count = sizeOf(shape.slice(0, at));
+    const values = new Float32Array(count * block);
+    let offset = 0;
+    inputs.forEach((input, i) => {
+      for (let n = 0; n < count; n++) {
+        values.set(input.values.subarray(n * blocks[i], (n + 1) * blocks[i]), n * block + offset);
+      }
+      offset += blocks[i];
+    });
+    const side = inputs.reduce((sum, input) => sum + input.shape[at], 0);
+    return { shape: shape.map((old, i) => (i === at ? side : old)), values };
+  }
+
+  /** @type {Operator} */
+  function slice([{ shape, values }, ...limits]) {
+    const [starts, ends, axes, jumps] = limits.map((input) => input.values);
+    const newShape = [...shape];
+    const steps = stepsOf(shape);
+    let from = 0;
+    axes.forEach((given, i) => {
+      const axis = (given + shape.length) % shape.length;
+      const [side, jump] = [shape[axis], jumps[i]];
+      const [low, high] = jump > 0 ? [0, side] : [-1, side - 1];
+      const [first, end] = [starts[i], ends[i]].map((at) => Math.min(Math.max(at < 0 ? at + side : at, low), high));
+      newShape[axis] = Math.max(Math.ceil((end - first) / jump), 0);
+      from += first * steps[axis];
+      steps[axis] *= jump;
+    });
+    return { shape: newShape, values: rearranged(values, newShape, steps, from) };
+  }
+
+  /** @type {Operator} */
+  function batchNormalization([{ shape, values }, scale, bias, mean, variance], { epsilon }) {
     const plane = sizeOf(shape.slice(2));
+    const factors = scale.values.map((value, i) => value / Math.sqrt(variance.values[i] + epsilon));
     const result = values.map((value, i) => {
       const channel = Math.floor(i / plane) % shape[1];
-      const [scale, bias, mean, variance] = channels.map((array) => array.values[channel]);
-      return ((value - mean) / Math.sqrt(variance + epsilon)) * scale + bias;
+      return (value - mean.values[channel]) * factors[channel] + bias.values[channel];
     });
     return { shape, values: result };
   }
 
   /** @type {Operator} */
-  function reduceMean([{ shape, values }, { values: axes }], { keepdims }) {
-    // The axes are the last ones; they may be counted from the end.
-    const kept = shape.slice(0, -axes.length);
-    const size = sizeOf(shape.slice(-axes.length));
-    const means = new Float32Array(sizeOf(kept));
+  function reduceMean([input, { values: axes }], { keepdims }) {
+    const { shape } = input;
+    const reduced = Array.from(axes, (axis) => (axis + shape.length) % shape.length);
+    const kept = shape.map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
+    const perm = [...kept, ...reduced];
+    const isLast = perm.every((axis, i) => axis === i);
+    const { values } = isLast ? input : transpose([input], { perm });
+    const size = reduced.reduce((product, axis) => product * shape[axis], 1);
+    const means = new Float32Array(values.length / size);
     for (let i = 0; i < values.length; i++) means[Math.floor(i / size)] += values[i] / size;
-    return { shape: keepdims ? [...kept, ...Array(axes.length).fill(1)] : kept, values: means };
+    const newShape = shape.map((side, axis) => (reduced.includes(axis) ? 1 : side));
+    return { shape: keepdims ? newShape : kept.map((axis) => shape[axis]), values: means };
   }
 
   /** @type {Operator} */

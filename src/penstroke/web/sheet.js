@@ -118,10 +118,13 @@ class Sheet {
     const scale = Math.min(width / area.width, height / area.height);
     pen.fillStyle = `rgb(${picture?.paper ?? [255, 255, 255]})`;
     pen.fillRect(0, 0, width, height);
+    // At its own size, a picture is copied without interpolation.
+    const copied = picture?.bitmap.width === width && picture.bitmap.height === height;
+    if (picture && copied) pen.drawImage(picture.bitmap, 0, 0);
     pen.translate(Math.round((width - area.width * scale) / 2), Math.round((height - area.height * scale) / 2));
     pen.scale(scale, scale);
     pen.translate(-area.x, -area.y);
-    this.paint(pen, "black");
+    this.paint(pen, "black", !copied);
     return pen.getImageData(0, 0, width, height);
   }
 
@@ -134,8 +137,9 @@ class Sheet {
   /**
    * @param {Pen} pen
    * @param {string} ink
+   * @param {boolean} [withPicture] whether the picture is drawn below the strokes
    */
-  paint(pen, ink) {
+  paint(pen, ink, withPicture = true) {
     const { x, y, width, height } = this.area;
     const [, green] = this.picture?.paper ?? [];
     pen.beginPath();
@@ -147,9 +151,27 @@ class Sheet {
     pen.imageSmoothingQuality = "high";
     for (const item of this.visible) {
       if (Array.isArray(item)) drawStroke(pen, item);
-      else pen.drawImage(item.bitmap, x, y, width, height);
+      else if (withPicture) pen.drawImage(item.bitmap, x, y, width, height);
     }
   }
+}
+
+/**
+ * Return a picture without transparency: on white, or on black if nothing is visible on white.
+ *
+ * @param {ImageBitmap} bitmap
+ */
+function opaque(bitmap) {
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  const pen = /** @type {Pen} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  for (const paper of ["white", "black"]) {
+    pen.fillStyle = paper;
+    pen.fillRect(0, 0, bitmap.width, bitmap.height);
+    pen.drawImage(bitmap, 0, 0);
+    const pixels = new Uint32Array(pen.getImageData(0, 0, bitmap.width, bitmap.height).data.buffer);
+    if (pixels.some((pixel) => pixel !== pixels[0])) break;
+  }
+  return canvas.transferToImageBitmap();
 }
 
 /**

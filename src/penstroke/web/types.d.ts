@@ -21,7 +21,7 @@ interface Model {
   description: {
     image_shape: [channels: number, height: number, width: number];
     classes: string[];
-    preprocessing: "digit" | "letterbox";
+    preprocessing: "digit" | "letterbox" | "crop";
     calibration: { threshold: number } | null;
     source: string;
   };
@@ -67,10 +67,11 @@ interface Reading extends FoundSymbol {
   abstained: boolean;
 }
 
-/** A message to the worker. The `image` has the model's shape; the `grey` picture has any size. */
+/** A message to the worker. The `image` has the model's shape; pictures, `grey` and in `colours` (RGBA), have any size. */
 type Question = { id: number } & (
   | { kind: "load"; model: Model }
   | { kind: "read"; grey: Uint8Array; width: number; height: number }
+  | { kind: "fit"; colours: Uint8ClampedArray; width: number; height: number }
   | { kind: "classify"; image: Uint8Array; trace: boolean }
   | { kind: "occlusion"; image: Uint8Array }
 );

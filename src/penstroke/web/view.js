@@ -136,7 +136,9 @@ function showMaps(trace) {
     caption.textContent = text;
     canvas.role = "img";
     canvas.ariaLabel = text;
-    showShades(/** @type {HTMLCanvasElement} */ (canvas), values, count, width, height);
+    // A network that also computes the mirrored image has two images in a batch.
+    const first = values.subarray(0, count * height * width);
+    showShades(/** @type {HTMLCanvasElement} */ (canvas), first, count, width, height);
   });
 }
 

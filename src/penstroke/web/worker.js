@@ -14,6 +14,7 @@ function startWorker(scope) {
   const [PATCH, STRIDE, BATCH] = [5, 2, 36];
 
   const drawing = createDrawing();
+  const fitting = createFitting();
   /** @type {Promise<{runtime: Runtime, model: Model["description"]}>} */
   let loading = Promise.reject(new Error("The model is not loaded."));
   loading.catch(() => {}); // It is reported when a question needs the model.
@@ -40,6 +41,12 @@ function startWorker(scope) {
       case "read": {
         const { symbols, reason } = find(question, model);
         return { kind: "read", symbols: classify(symbols, runtime, model), trace: null, reason };
+      }
+      case "fit": {
+        const { colours: values, width, height } = question;
+        const image = fitting.fit({ values, width, height }, model.image_shape, model.preprocessing);
+        const symbol = { image, box: { x: 0, y: 0, width, height } };
+        return { kind: "read", symbols: classify([symbol], runtime, model), trace: null, reason: "" };
       }
       case "classify": {
         const [, height, width] = model.image_shape;
