@@ -20,7 +20,7 @@ from penstroke.runtime.memory import available_memory
 DECODING = 1
 """Version of what decoding makes of a picture. Change it with the pixels that any picture gives, or with the size that
 is chosen: then decoded pictures in the cache are not used."""
-MAX_SIDE = 256
+MAX_SIDE = 64
 COMMON_SHARE = 0.25
 """Share of the pictures that must have the commonest size; otherwise the median width and height are used."""
 
