@@ -71,8 +71,8 @@ def measure() -> dict[str, Any]:
     rows = {"MNIST's test set, raw images": _row(report.score.total, report.score.correct, answered, wrong)}
     digits = {
         "MNIST's test set, as pictures": _test_pictures(test),
-        "scikit-learn's digits of 8x8 pixels, enlarged": _scikit_digits(),
-        "scanned postal digits of 16x16 pixels, tightly cropped": _postal_digits(),
+        "scikit-learn's digits of 8x8 pixels, enlarged": scikit_digits(),
+        "scanned postal digits of 16x16 pixels, tightly cropped": postal_digits(),
         "photographs of pen on paper": _photographs(),
     }
     for name, pictures in digits.items():
@@ -112,7 +112,8 @@ def _predictions(classifier: Classifier, pictures: Pictures) -> dict[str, int]:
     return _row(len(found), correct, answered, np.flatnonzero(wrong)) if found else {}
 
 
-def _scikit_digits() -> Pictures:
+def scikit_digits() -> Pictures:
+    """Yield the 1,797 digits of 8 x 8 pixels of scikit-learn, enlarged 20 times."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -121,7 +122,7 @@ def _scikit_digits() -> Pictures:
         yield np.asarray(small.resize((160, 160), Image.Resampling.BICUBIC)), str(label)
 
 
-def _postal_digits() -> Pictures:
+def postal_digits() -> Pictures:
     """Yield the digits of ``zip.train.gz``, a file of the book "The Elements of Statistical Learning"."""
     path = Path(os.environ.get("PENSTROKE_POSTAL", "nowhere"))
     if path.is_file():

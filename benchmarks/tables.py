@@ -13,6 +13,8 @@ from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
 from benchmarks.pictures_table import papers, pictures
 from benchmarks.ready_table import ready, ready_files
+from benchmarks.rejection_table import rejection
+from benchmarks.transfer_table import transfer
 
 ROOT = Path(__file__).parent.parent
 PAGES = (
@@ -24,8 +26,10 @@ PAGES = (
     "docs/fast.md",
     "docs/pictures.md",
     "docs/ready.md",
+    "docs/rejection.md",
     "docs/reliability.md",
     "docs/reliability-hostile.md",
+    "docs/transfer.md",
 )
 
 
@@ -179,8 +183,10 @@ TABLES = {
     "pictures": pictures,
     "ready": ready,
     "ready_files": ready_files,
+    "rejection": rejection,
     "reliability": reliability,
     "speed": speed,
+    "transfer": transfer,
     "audit": audit,
     "claims_conditions": claims_conditions,
     "gradient_noise": gradient_noise,

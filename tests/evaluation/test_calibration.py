@@ -48,6 +48,14 @@ def test_the_threshold_rejects_the_least_probable_fraction(rate: float) -> None:
     assert (found.threshold > 0) == (rate > 0)
 
 
+@pytest.mark.parametrize("images", [2, 99, 100])
+def test_a_threshold_needs_a_hundred_images(images: int) -> None:
+    log_probs, labels = drawn(images)
+    _, found = calibrate(log_probs, labels, 0.05)
+    assert (found.threshold > 0) == (images == 100)
+    assert found.rejected == (5 if images == 100 else 0)
+
+
 def test_a_temperature_equals_scipys_log_softmax() -> None:
     log_probs = np.array([[-1e4, 0.0, -3.0], [-1.0, -1.5, -0.9]], np.float32)
     result = apply_temperature(log_probs, 1.7)

@@ -58,3 +58,17 @@ def test_runs_on_other_data_form_another_group(tmp_path: Path) -> None:
 def test_a_run_without_a_recipe_belongs_to_no_group(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="has no recipe"):
         group_by_recipe([runs.create("imported", {}, tmp_path / "imported")])
+
+
+def test_runs_that_start_from_another_model_form_a_group_of_their_own(tmp_path: Path) -> None:
+    init = {"source": "ready", "sha256": "abcdefabcdef", "freeze": 0.0, "loaded": ["cn1"], "new": []}
+    outliers: Any = {"source": "mnist", "outliers": {"folder": "/others", "images": 9, "sha256": "123456789"}}
+    scratch, other = run(tmp_path, recipes.fast()), run(tmp_path, recipes.fast(seed=1))
+    other.update(init=init)
+    third = run(tmp_path, recipes.fast(seed=2))
+    third.update(data=outliers | {"name": "mnist"})
+    assert [group.name for group in group_by_recipe([scratch, other, third])] == [
+        "fast",
+        "fast (init ready (abcdefab), freeze 0.0)",
+        "fast (outliers_from /others (12345678))",
+    ]

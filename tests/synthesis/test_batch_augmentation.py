@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from penstroke.data import Dataset, Split
-from penstroke.errors import UsageError
+from penstroke.errors import DataError
 from penstroke.recipes.parts import Augmentation
-from penstroke.synthesis import NO_CLASS, augment, batch_augmentation, check_augmentation, shift_batch
+from penstroke.synthesis import NO_CLASS, augment, batch_augmentation, shift_batch
+from penstroke.synthesis.mixed_outliers import mixed_outliers
 
 
 def batch(split: Split) -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,14 +43,55 @@ def test_outliers_are_mixed_into_digits(small: Dataset) -> None:
     assert torch.equal(changed[12:], images[12:])
 
 
-@pytest.mark.parametrize("kind", ["classes", "size", "colour"])
-def test_outliers_are_rejected_for_other_images(kind: str, small: Dataset) -> None:
-    classes = tuple("abcdefghij") if kind == "classes" else small.train.classes
-    shape = {"size": (4, 1, 28, 32), "colour": (4, 3, 28, 28)}.get(kind, (4, 1, 28, 28))
-    split = Split(np.zeros(shape, np.uint8), np.arange(4), classes, "train")
-    with pytest.raises(UsageError, match=r"outliers is 0.1.*only to grey digits") as caught:
-        batch_augmentation(Augmentation(outliers=0.1), split, seed=0)
-    assert "--outliers 0" in caught.value.remedy
-    channels = split.images.shape[1]
-    assert f" {channels} channel{'s' if channels == 3 else ''} and " in caught.value.message
-    check_augmentation(Augmentation(shift=1, distortion=0.3), split)
+def colour_split() -> Split:
+    """Return 40 colour images of two classes, dark and bright, with noise."""
+    labels = np.arange(40) % 2
+    noise = np.random.default_rng(0).integers(0, 60, (40, 3, 13, 10), np.uint8)
+    return Split(noise + (180 * labels[:, None, None, None]).astype(np.uint8), labels, ("dark", "bright"), "train")
+
+
+def test_outliers_of_other_images_are_mixtures_and_shuffled_patches() -> None:
+    train = colour_split()
+    images, labels = batch(train)
+    function = batch_augmentation(Augmentation(outliers=0.25), train, seed=0)
+    changed, new_labels = function(images, labels)
+    assert (new_labels == NO_CLASS).tolist() == [True] * 10 + [False] * 30
+    assert torch.equal(changed[10:], images[10:])
+    made = mixed_outliers(train, 40, seed=0)
+    assert np.array_equal(made, mixed_outliers(train, 40, seed=0))
+    assert all(any(np.array_equal(image, one) for one in made) for image in changed[:10].numpy())
+    means = made.mean((1, 2, 3))
+    assert (abs(means[1::2] - 119) < 10).all(), "mixtures of a dark and a bright image"
+    for shuffled in made[0::2]:
+        originals = [image for image in train.images if sorted(image.flat) == sorted(shuffled.flat)]
+        assert len(originals) == 1
+
+
+def test_outliers_of_one_class_are_shuffled_patches() -> None:
+    train = colour_split()
+    one = train.subset(np.flatnonzero(train.labels == 0))
+    assert all(any(sorted(image.flat) == sorted(made.flat) for image in one.images)
+               for made in mixed_outliers(one, 4, seed=0))  # fmt: skip
+
+
+def test_given_outliers_are_used_with_generated_digits_and_instead_of_mixtures(small: Dataset) -> None:
+    black = np.zeros((5, 3, 13, 10), np.uint8)
+    train = colour_split()
+    images, labels = batch(train)
+    changed, new_labels = batch_augmentation(Augmentation(outliers=0.5), train, seed=0, pictures=black)(images, labels)
+    assert not changed[:20].any()
+    assert (new_labels[:20] == NO_CLASS).all()
+    few, white = small.train.subset(np.arange(100)), np.full((300, 1, 28, 28), 255, np.uint8)
+    images, labels = batch(few)
+    torch.manual_seed(0)
+    changed, new_labels = batch_augmentation(Augmentation(outliers=0.5), few, seed=0, pictures=white)(images, labels)
+    whites = (changed == 255).flatten(1).all(1)
+    assert 3 < whites.sum() < 15
+    assert (new_labels[whites] == NO_CLASS).all()
+
+
+def test_outliers_of_another_shape_are_rejected() -> None:
+    with pytest.raises(DataError, match=r"outliers have the shape \(1, 13, 10\)"):
+        batch_augmentation(
+            Augmentation(outliers=0.5), colour_split(), seed=0, pictures=np.zeros((5, 1, 13, 10), np.uint8)
+        )

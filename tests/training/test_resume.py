@@ -29,7 +29,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"optimizer": "rmsprop", "lr": 0.002, "momentum": 0.5},
     {"optimizer": "sgd", "lr": 0.05, "momentum": 0.5},
     {"optimizer": "sgd", "lr": 0.05},
-    {"schedule": "one-cycle", "label_smoothing": 0.1},
+    {"schedule": "one-cycle", "label_smoothing": 0.1, "class_weights": "balanced"},
     {"validation": 0.2, "schedule": "step", "test_each_epoch": False},
     {"distortion": 0.4, "outliers": 0.2},
 ]

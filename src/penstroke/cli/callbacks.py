@@ -1,6 +1,5 @@
-"""Signals that stop a training run, and a warning about its result, for the command line. Imports torch."""
+"""Signals that stop a training run, for the command line. Imports torch."""
 
-import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -8,10 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from penstroke.cli.output import warn
-from penstroke.training import Callback, Fitted, Progress, StopTraining
-
-_GUESSING = 0.9
-"""Warn if the training loss is above this fraction of the loss of a uniform prediction."""
+from penstroke.training import Callback, Progress, StopTraining
 
 
 class SignalStop(Callback):
@@ -45,13 +41,3 @@ class SignalStop(Callback):
             sys.exit(128 + number)
         self.received = number
         warn("stopping after this step; repeat the signal to stop immediately")
-
-
-def warn_if_guessing(fitted: Fitted) -> None:
-    """Warn if the training loss is close to that of a uniform prediction."""
-    guessing = math.log(len(fitted.description.classes))
-    if fitted.history.epochs and fitted.history.epochs[-1].train_loss > _GUESSING * guessing:
-        warn(
-            f"the network has not learned: its training loss is {fitted.history.epochs[-1].train_loss:.3g}, and "
-            f"guessing gives {guessing:.3g}; try a smaller learning rate (--lr) or more epochs"
-        )

@@ -50,6 +50,18 @@ def integer_from(smallest: int, largest: int | None = None) -> Callable[[Any, Se
     return convert
 
 
+def number_from(smallest: float, largest: float) -> Callable[[Any, Sequence[Token]], float]:
+    """Return a converter for numbers between two limits, both included."""
+
+    def convert(type_: Any, tokens: Sequence[Token]) -> float:  # noqa: ARG001 - the signature of a converter
+        value = number(tokens[0])
+        if not smallest <= value <= largest:
+            raise UsageError(f"{tokens[0].keyword} is {value:g}: it must be from {smallest:g} to {largest:g}.")
+        return value
+
+    return convert
+
+
 def _device(type_: Any, tokens: Sequence[Token]) -> str:  # noqa: ARG001 - the signature of a converter
     """Return the name of a device whose kind is known; its availability is checked when it is used."""
     from penstroke.runtime import DEVICES

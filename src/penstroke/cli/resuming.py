@@ -19,6 +19,7 @@ class Conditions:
     data: str = "auto"
     size: tuple[int, int] | None = None
     skip_broken: bool = False
+    outliers_from: Path | None = None
     device: str = "auto"
     threads: int | None = None
     tune: bool = True
@@ -51,10 +52,13 @@ def conditions_of(run: "Run") -> Conditions:
             )
     from penstroke.data.sources import load_options
 
+    folder = (record.data.get("outliers") or {}).get("folder") if record.data else None
+    outliers_from = Path(folder) if isinstance(folder, str) else None
     try:
-        return Conditions(**values, **load_options(record.data.get("options") or {} if record.data else {}))
+        options = load_options(record.data.get("options") or {} if record.data else {})
     except ValueError as error:
         raise RunError(f"The run {run.path} is damaged: {error}.", "Train again.") from error
+    return Conditions(**values, **options, outliers_from=outliers_from)
 
 
 def check_unchanged(

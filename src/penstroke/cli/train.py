@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from penstroke import recipes
+from penstroke.cli.init_options import Freeze, InitFrom, open_init, planned, recipe_of
 from penstroke.cli.options import DATA_HELP, Device, Json, Size, SkipBroken, Threads, duration
+from penstroke.cli.outlier_options import OutliersFrom, load_outliers, with_outliers
 from penstroke.cli.output import Result, escape_control, say, warn
 from penstroke.cli.recipe_options import chosen_recipe, with_recipe_options
 from penstroke.cli.resuming import Conditions, check_unchanged, conditions_of
-from penstroke.cli.seeds import TrainJobs, TrainSeeds, train_seeds
+from penstroke.cli.seeds import TrainJobs, TrainSeeds, check_inapplicable, train_seeds
 from penstroke.cli.shared import RunFolder, warn_if_renamed, warn_if_too_many_threads
 from penstroke.errors import UsageError, require_extra
 from penstroke.experiments.source import Source
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from penstroke.recipes import Recipe
     from penstroke.runs import Run
     from penstroke.training import Fitted
+    from penstroke.training.init import Source as InitSource
 
 CURVES_FROM = 10.0
 """Minimum duration, in seconds, of a training run whose curves are drawn automatically.
@@ -108,9 +111,12 @@ def train(
     data: TrainingData = None,
     size: Size = None,
     skip_broken: SkipBroken = False,
+    outliers_from: OutliersFrom = None,
     out: RunFolder = None,
     config: Config = None,
     budget: Budget = None,
+    init: InitFrom = None,
+    freeze: Freeze = None,
     resume: Resume = False,
     checkpoint_every: CheckpointEvery = None,
     device: TrainingDevice = None,
@@ -125,7 +131,8 @@ def train(
     """Train a recipe in a new run, or continue a run, and return the measurements of its epochs."""
     if seeds is not None:
         other: dict[str, Any] = {"--resume": resume, "--checkpoint-every": checkpoint_every, "--no-tune": tune is False}
-        other |= {"--track": track, "--budget": budget}
+        other |= {"--track": track, "--budget": budget, "--init": init, "--freeze": freeze}
+        other["--outliers-from"] = outliers_from
         base = _recipe(recipe, config, fields, data, None)
         source = Source(data or "auto", None, size, skip_broken)
         return train_seeds(
@@ -135,21 +142,27 @@ def train(
         raise UsageError("--jobs applies only to several trainings.", "Add --seeds, for example --seeds 5.")
     interval = CheckpointInterval.parse(checkpoint_every) if checkpoint_every else None
     run = _run_to_resume(resume)
+    origin = open_init(init, freeze, resuming=run is not None)
+    if origin:
+        fields = {"network": origin.description.network} | fields
+        recipe = recipe or (None if config else recipe_of(origin))
     chosen = _recipe(recipe, config, fields, data, run)
+    if run is None:
+        chosen = with_outliers(chosen, outliers_from, fields)
     if run is None and recipe is None and config is None:
         warn(f"recipe {chosen.name}, the default for {'MNIST' if chosen.name == 'book' else 'pictures of your own'}")
     conditions = (conditions_of(run) if run else Conditions()).changed(
-        data=data, size=size, skip_broken=skip_broken or None, device=device, threads=threads, tune=tune
-    )
+        data=data, size=size, skip_broken=skip_broken or None, outliers_from=outliers_from, device=device,
+        threads=threads, tune=tune,
+    )  # fmt: skip
     if run is not None:
         check_unchanged(run, chosen, recipe, data, out, size)
         if run.finished:
             return _nothing_to_resume(run)
-    given = [name for name in ("epochs", "channels") if name in fields]
-    if budget is not None and (run is not None or given):
-        what = f"--{given[0]}" if given else "--resume"
-        raise UsageError(f"--budget chooses the size of a new training: not together with {what}.", "Omit one of them.")
-    return _train(run, chosen, conditions, interval, out, track or (), budget, as_json=json)
+    if budget is not None:
+        fixed = {"--resume": run is not None, "--init": origin is not None}
+        check_inapplicable("--budget", fixed | {f"--{name}": name in fields for name in ("epochs", "channels")})
+    return _train(run, chosen, conditions, interval, out, track or (), budget, origin, freeze, as_json=json)
 
 
 def _run_to_resume(resume: Path | bool) -> "Run | None":
@@ -176,6 +189,8 @@ def _train(
     out: Path | None,
     track: Sequence[str],
     budget: float | None,
+    source: "InitSource | None",
+    freeze: float | None,
     *,
     as_json: bool,
 ) -> Result:
@@ -184,8 +199,9 @@ def _train(
     require_extra("train", "torch")
 
     from penstroke import runtime
-    from penstroke.cli.callbacks import SignalStop, warn_if_guessing
+    from penstroke.cli.callbacks import SignalStop
     from penstroke.cli.progress import Downloads
+    from penstroke.cli.training_notes import note_rejection, warn_if_guessing, warn_of_class_weights
     from penstroke.data import load
     from penstroke.training import resume_run, train_run
     from penstroke.training.budget import for_budget
@@ -197,6 +213,7 @@ def _train(
     device = str(runtime.choose_device(conditions.device))  # checked before the data is downloaded
     trackers = [build_tracker(name, warn) for name in dict.fromkeys(track)]
     data = load(conditions.data, progress=Downloads(), size=conditions.size, skip_broken=conditions.skip_broken)
+    load_outliers(conditions.outliers_from, data)
     for note in data.notes:
         warn(note)
     if recipe.validation is None and data.load_validation:
@@ -204,18 +221,21 @@ def _train(
     if budget is not None:
         recipe, note = for_budget(recipe, data, budget - (time.perf_counter() - started), runtime.choose_device(device))
         warn(note)
+    warn_of_class_weights(recipe.class_weights, data)
+    init = planned(source, recipe, data, freeze)
     stop = SignalStop()
     callbacks = [training_printer(recipe.log_every), *([] if as_json else [EpochPrinter(say)]), *trackers, stop]
     with stop.listening():
         if run is None:
             interval = interval or CheckpointInterval()
             run, fitted = train_run(
-                recipe, data, device=device, out=out, callbacks=callbacks, interval=interval, report=warn
+                recipe, data, device=device, out=out, callbacks=callbacks, interval=interval, report=warn, init=init
             )
             warn_if_renamed(out, run.path)
         else:
             fitted = resume_run(run, data, device=device, callbacks=callbacks, interval=interval, report=warn)
-        warn_if_guessing(fitted)
+        warn_if_guessing(fitted, data, balanced=recipe.class_weights == "balanced")
+        note_rejection(fitted, recipe.validation.rejection_rate if recipe.validation else 0.0)
         text = _drawn(run, fitted, data, recipe)
     if fitted.history.finished:  # a signal after the last step has no effect
         return Result(_value(run), escape_control(text))
@@ -265,6 +285,7 @@ def _value(run: "Run") -> dict[str, Any]:
         "run": str(run.path),
         "recipe": run.recipe().to_json(),
         "data": record.data,
+        "init": record.init,
         "epochs": record.epochs,
         "seconds": record.seconds,
         "kept_epoch": record.kept_epoch,

@@ -104,7 +104,8 @@ def imbalance_note(classes: tuple[str, ...], labels: Iterable[int]) -> str | Non
         return None
     return (
         f"the classes are not balanced: {classes[largest]} has {counts[largest]} training images, {classes[smallest]} "
-        f"{counts[smallest]}; compare the accuracy of each class, not only that of all images"
+        f"{counts[smallest]}; compare the accuracy of each class, not only that of all images, and train with "
+        "--class-weights balanced if the rare classes matter as much as the others"
     )
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 
 from penstroke.data.arrays import image_array, label_array, require_classes
 from penstroke.data.catalog import DatasetCard, local_card
+from penstroke.data.outliers import Outliers
 from penstroke.errors import DataError, UsageError
 from penstroke.schema import shown
 
@@ -115,6 +116,8 @@ class Dataset:
         self.sizes: dict[tuple[int, int], int] = {}
         """Width and height of the training pictures before they were resized, with the number of pictures of each;
         empty if the images were not read from pictures."""
+        self.outliers: Outliers | None = None
+        """Pictures that show none of the classes, if there are any."""
         self._load_test = load_test
 
     @classmethod

@@ -1,6 +1,12 @@
 """Metrics and calibration of a model's log-probabilities. This package does not depend on PyTorch."""
 
-from penstroke.evaluation.calibration import MAX_TEMPERATURE, apply_temperature, calibrate, calibration_error
+from penstroke.evaluation.calibration import (
+    MAX_TEMPERATURE,
+    MIN_REJECTION_IMAGES,
+    apply_temperature,
+    calibrate,
+    calibration_error,
+)
 from penstroke.evaluation.corruptions import CORRUPTIONS, corrupt
 from penstroke.evaluation.measure import evaluate
 from penstroke.evaluation.metrics import (
@@ -21,6 +27,7 @@ from penstroke.evaluation.stored import read_report, save_report
 __all__ = [
     "CORRUPTIONS",
     "MAX_TEMPERATURE",
+    "MIN_REJECTION_IMAGES",
     "Bin",
     "ClassRow",
     "CorruptionErrors",

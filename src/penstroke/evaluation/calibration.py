@@ -14,6 +14,9 @@ from penstroke.models.description import Calibration
 MAX_TEMPERATURE = 20.0
 """Upper bound of the search for the temperature; the lower bound is its inverse."""
 
+MIN_REJECTION_IMAGES = 100
+"""Minimum number of images that a rejection threshold is determined on: a low quantile of fewer is not reliable."""
+
 
 def calibrate(
     log_probs: Float[ndarray, "n classes"], labels: Int64[ndarray, " n"], rejection_rate: float
@@ -27,6 +30,7 @@ def calibrate(
         log_probs: log-probabilities of the network, without a temperature.
         labels: true classes.
         rejection_rate: fraction of these images, 0..1, on which the model abstains: those with lowest probabilities.
+            With fewer than ``MIN_REJECTION_IMAGES`` images, the model abstains on none.
 
     Returns:
         The temperature and the calibration. Its counts apply to these images.
@@ -41,7 +45,8 @@ def calibrate(
     temperature = math.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x)
     calibrated = apply_temperature(log_probs, temperature)
     predicted, probability = calibrated.argmax(1), np.exp(calibrated.max(1))
-    threshold = float(np.quantile(probability, rejection_rate)) if rejection_rate else 0.0
+    rejects = rejection_rate > 0 and len(labels) >= MIN_REJECTION_IMAGES
+    threshold = float(np.quantile(probability, rejection_rate)) if rejects else 0.0
     accepted = probability >= threshold
     return temperature, Calibration(
         threshold=threshold,

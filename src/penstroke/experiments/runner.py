@@ -23,7 +23,6 @@ from penstroke.experiments.workers import DIVERGED, Conditions, Workers
 from penstroke.models.modules import check_network
 from penstroke.runs import Run, RunRecord
 from penstroke.runs.record import read_object
-from penstroke.synthesis import check_augmentation
 from penstroke.training.adapt import adapt
 from penstroke.training.start import split_validation
 
@@ -107,7 +106,6 @@ def open_experiments(
     for setting in plan.settings:
         try:
             check_network(setting.recipe.network, (channels, height, width), len(data.train.classes))
-            check_augmentation(setting.recipe.augmentation, data.train)
         except PenstrokeError as error:
             raise type(error)(f"With {setting.label}: {error.message}", error.remedy) from error
     used: dict[str, Any] = {"data": data.card.name, "images": len(data.train), "fingerprint": fingerprint(data.train)}

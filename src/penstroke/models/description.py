@@ -64,6 +64,10 @@ class Calibration:
     """Number of validation images whose prediction is rejected."""
     wrong: Count
     """Number of validation images whose prediction is accepted and wrong."""
+    outliers: Count = 0
+    """Number of pictures that show none of the classes and were not trained on."""
+    outliers_rejected: Count = 0
+    """Number of these whose prediction is rejected."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Calibration":
@@ -72,6 +76,8 @@ class Calibration:
                 f"rejected is {self.rejected} and wrong is {self.wrong} but together must be at most images, "
                 f"{self.images}"
             )
+        if self.outliers_rejected > self.outliers:
+            raise ValueError(f"outliers_rejected is {self.outliers_rejected} but must be at most {self.outliers}")
         return self
 
 

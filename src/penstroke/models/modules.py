@@ -118,10 +118,10 @@ def check_network(spec: NetworkSpec, image_shape: tuple[int, int, int], classes:
     Raises:
         UsageError: the images are too small for the network, or its weights are too large for a model file.
     """
-    _tensors_of(spec, image_shape, classes)
+    tensors_of(spec, image_shape, classes)
 
 
-def _tensors_of(spec: NetworkSpec, image_shape: tuple[int, int, int], classes: int) -> dict[str, TensorType]:
+def tensors_of(spec: NetworkSpec, image_shape: tuple[int, int, int], classes: int) -> dict[str, TensorType]:
     """Return the type of each tensor of a new network, built on the meta device."""
     too_large = UsageError(
         f"The weights of the network are larger than a model file can be, {MAX_BYTES} bytes.",
@@ -142,7 +142,7 @@ def _tensors_of(spec: NetworkSpec, image_shape: tuple[int, int, int], classes: i
 
 def _expected_tensors(description: Description, calibrated: bool) -> dict[str, TensorType]:
     """Return the type of each tensor that a model file with this description has."""
-    expected = _tensors_of(description.network, description.image_shape, len(description.classes))
+    expected = tensors_of(description.network, description.image_shape, len(description.classes))
     return expected | ({TEMPERATURE: TensorType("float32", ())} if calibrated else {})
 
 

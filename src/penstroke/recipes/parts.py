@@ -144,7 +144,7 @@ class Augmentation:
         default=0.0, description="Sides of a random rectangle that is covered, as a fraction of those of the image."
     )
     outliers: Half = Field(
-        default=0.0, description="Fraction of each batch replaced by outliers; only for digits of 28x28 pixels."
+        default=0.0, description="Fraction of each batch replaced by outliers, which show none of the classes."
     )
 
 
@@ -187,5 +187,6 @@ class Validation:
     seed: Seed = Field(default=0, description="Seed of the validation split.")
     rejection_rate: Half = Field(
         default=0.005,
-        description="Fraction of the validation images that the calibrated model may reject as uncertain.",
+        description="Fraction of the validation images that the calibrated model may reject as uncertain; with fewer "
+        "than 100 of them it rejects none.",
     )

@@ -6,7 +6,7 @@ neither torch nor NumPy, and does not depend on the data or the device that the 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Field, StringConstraints, model_validator
@@ -82,6 +82,11 @@ class Recipe:
     validation: Validation | None = Field(default=None, description="Validation split.")
     selection: Selection = Field(default_factory=lambda: Selection(), description="Selection of the weights.")
     label_smoothing: Fraction = Field(default=0.0, description="Label smoothing of the loss.")
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none",
+        description="Weights of the classes in the loss: none, or balanced (each image counts by the inverse of the "
+        "number of images in its class).",
+    )
     seed: Seed = Field(default=0, description="Seed of the initial weights, the order of the images, and dropout.")
     mean: Mean | None = Field(
         default=None,

@@ -52,10 +52,15 @@ def _group(name: str, members: Sequence[Run]) -> RunGroup:
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    """Return what the runs of a group have in common: recipe and data."""
+    """Return what the runs of a group have in common: recipe, data and the model that they start from."""
     recipe = {name: value for name, value in run.recipe().to_json().items() if name not in NEUTRAL}
     network = recipe.pop("network")
-    data = {name: value for name, value in (run.record.data or {}).items() if name not in ("requested", "notes")}
+    source: Any = run.record.data or {}
+    data = {name: value for name, value in source.items() if name not in ("requested", "notes")}
+    if outliers := data.pop("outliers", None):
+        data["outliers_from"] = f"{outliers.get('folder')} ({str(outliers.get('sha256'))[:8]})"
+    if init := run.record.init:
+        data |= {"init": f"{init['source']} ({init['sha256'][:8]})", "freeze": init["freeze"]}
     return {"network": network.pop("kind")} | network | recipe | {"data": data.pop("source", None)} | data
 
 

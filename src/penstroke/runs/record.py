@@ -31,6 +31,28 @@ class DataSource(TypedDict):
     notes: NotRequired[list[str]]
     options: NotRequired[dict[str, Any]]
     """``size`` (width and height) and ``skip_broken``, if they were given."""
+    outliers: NotRequired[dict[str, Any]]
+    """``folder``, ``images`` and ``sha256`` of the pictures that show none of the classes, if there are any."""
+
+
+@with_config(_LENIENT)
+class InitSource(TypedDict):
+    """The model whose weights a run starts from."""
+
+    source: str
+    """``ready`` or the absolute path of a run or model file; empty for a model in memory."""
+    sha256: str
+    """Hash of its weights."""
+    freeze: float
+    """Fraction of the training in which the loaded layers do not change."""
+    loaded: list[str]
+    """Layers that start from its weights."""
+    new: list[str]
+    """Layers that start from random weights."""
+    mean: NotRequired[list[float]]
+    """Pixel mean of the model, if it is kept."""
+    std: NotRequired[list[float]]
+    """Pixel standard deviation, likewise."""
 
 
 @with_config(_LENIENT)
@@ -62,6 +84,7 @@ class RunRecord:
     created: str
     """Time, ISO 8601 in UTC."""
     data: DataSource | None = None
+    init: InitSource | None = None
     epochs: list[dict[str, Any]] = Field(default_factory=list)
     """One row per finished epoch: losses, test results, seconds."""
     seconds: float | None = None

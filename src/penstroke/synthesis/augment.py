@@ -73,6 +73,23 @@ def mix_outliers(
     )
 
 
+def insert_outliers(
+    images: RawImages, labels: Labels, share: float, pool: tuple[RawImages, Labels]
+) -> tuple[RawImages, Labels]:
+    """Return the batch with its first images replaced by images that are drawn from the pool.
+
+    Args:
+        images: raw images.
+        labels: their classes.
+        share: fraction of the batch that is replaced, 0..1.
+        pool: images and their labels.
+    """
+    count = round(len(images) * share)
+    pool_images, pool_labels = pool
+    drawn = torch.randint(len(pool_labels), (count,)).to(pool_labels.device)
+    return torch.cat([pool_images[drawn], images[count:]]), torch.cat([pool_labels[drawn], labels[count:]])
+
+
 def join_digits(left: RawImages, right: RawImages) -> RawImages:
     """Return images with two touching digits side by side, scaled to the size of one digit.
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from penstroke.data import Split
-from penstroke.errors import UsageError
+from penstroke.errors import DataError
 from penstroke.recipes.parts import Augmentation
-from penstroke.synthesis.augment import augment, mix_outliers, shift_batch
+from penstroke.synthesis.augment import NO_CLASS, augment, insert_outliers, mix_outliers, shift_batch
 from penstroke.synthesis.photographs import crop_and_flip, cut_out, jitter_colours
 
 MAX_OUTLIERS = 14_000
@@ -22,25 +23,12 @@ BatchAugmentation = Callable[
 """Returns augmented images, 0..255, and labels for raw images and labels; draws from PyTorch's random state."""
 
 
-def check_augmentation(augmentation: Augmentation, train: Split) -> None:
-    """Check that an augmentation applies to a training split.
-
-    Raises:
-        UsageError: the augmentation mixes outliers into images other than digits 0-9 of 28x28 pixels.
-    """
-    digits = train.classes == tuple("0123456789") and train.images.shape[1:] == (1, 28, 28)
-    if augmentation.outliers and not digits:
-        channels, height, width = train.images.shape[1:]
-        raise UsageError(
-            f"outliers is {augmentation.outliers}; it applies only to grey digits 0-9 of 28x28 pixels. The training "
-            f"images have {len(train.classes)} classes, {channels} "
-            f"channel{'s' * (channels != 1)} and {height}x{width} pixels.",
-            "Set outliers to 0 (--outliers 0).",
-        )
-
-
 def batch_augmentation(
-    augmentation: Augmentation, train: Split, seed: int, device: torch.device | None = None
+    augmentation: Augmentation,
+    train: Split,
+    seed: int,
+    device: torch.device | None = None,
+    pictures: UInt8[np.ndarray, "n c h w"] | None = None,
 ) -> BatchAugmentation:
     """Return the function that augments each batch of a training run.
 
@@ -48,27 +36,30 @@ def batch_augmentation(
         augmentation: the augmentation; if all its values are zero, batches are returned unchanged.
         train: the training split. Its size limits the number of generated outliers.
         seed: seed of the generated outliers.
-        device: where the generated outliers are kept; the CPU by default.
+        device: where the outliers are kept; the CPU by default.
+        pictures: images that show none of the classes. They are used with the outliers that are generated for grey
+            digits 0-9 of 28x28 pixels; for other images, they are used instead of mixtures of training images.
 
     Raises:
-        UsageError: the augmentation does not apply to these images.
+        DataError: ``pictures`` do not have the shape of the training images.
     """
-    check_augmentation(augmentation, train)
+    if pictures is not None and pictures.shape[1:] != train.images.shape[1:]:
+        raise DataError(
+            f"The outliers have the shape {pictures.shape[1:]}; the training images have {train.images.shape[1:]}.",
+            "Prepare both in the same way.",
+        )
     shift, distortion, outliers = augmentation.shift, augmentation.distortion, augmentation.outliers
     crop, flip = augmentation.crop, bool(augmentation.flip)
     jitter, cutout = augmentation.jitter, augmentation.cutout
-    pool: tuple[Tensor, Tensor] | None = None
-    if outliers:
-        from penstroke.synthesis.outliers import (
-            outlier_pool,
-        )  # imports Pillow and SciPy, which not every training run needs
-
-        images, labels = (torch.from_numpy(array) for array in outlier_pool(min(MAX_OUTLIERS, len(train)), seed))
-        pool = images.to(device), labels.to(device)
+    digits = train.classes == tuple("0123456789") and train.images.shape[1:] == (1, 28, 28)
+    pool = _pool(train, seed, pictures, digits=digits) if outliers else None
+    if pool is not None:
+        pool = pool[0].to(device), pool[1].to(device)
+    insert = mix_outliers if digits else insert_outliers
 
     def augment_batch(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         if pool is not None:
-            images, labels = mix_outliers(images, labels, outliers, pool)
+            images, labels = insert(images, labels, outliers, pool)
         images = shift_batch(images, shift)
         images = augment(images, distortion) if distortion else images
         if crop or flip or jitter or cutout:
@@ -76,3 +67,24 @@ def batch_augmentation(
         return images, labels
 
     return augment_batch
+
+
+def _pool(
+    train: Split, seed: int, pictures: UInt8[np.ndarray, "n c h w"] | None, *, digits: bool
+) -> tuple[Tensor, Tensor]:
+    """Return the images from which outliers are drawn, and their labels."""
+    count = min(MAX_OUTLIERS, len(train))
+    images, labels = np.empty((0, *train.images.shape[1:]), np.uint8), np.empty(0, np.int64)
+    if digits:
+        # Imports Pillow and SciPy, which not every training run needs.
+        from penstroke.synthesis.outliers import outlier_pool
+
+        images, labels = outlier_pool(count, seed)
+    elif pictures is None:
+        from penstroke.synthesis.mixed_outliers import mixed_outliers
+
+        pictures = mixed_outliers(train, count, seed)
+    if pictures is not None:
+        images = np.concatenate([images, pictures])
+        labels = np.concatenate([labels, np.full(len(pictures), NO_CLASS, np.int64)])
+    return torch.from_numpy(images), torch.from_numpy(labels)

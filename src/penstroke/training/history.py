@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from penstroke.evaluation import Score
+from penstroke.training.freezing import Freezing
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -119,6 +120,8 @@ class State:
     """Mean loss of each batch of the current epoch, on the device; zero for steps that were not taken yet."""
     kept: "dict[str, Tensor]" = field(default_factory=dict)
     """The weights to keep, as a state dict, if they are not those of the last step: the best ones or the average."""
+    freezing: Freezing = field(default_factory=Freezing)
+    """The layers that are frozen in the first part of the training."""
     epoch: int = 1
     """Current epoch, from 1."""
     step: int = 0

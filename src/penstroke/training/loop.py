@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -18,8 +19,8 @@ from torch.nn import functional as F
 
 from penstroke.data import Dataset
 from penstroke.data.split import require_dataset
+from penstroke.inference import Classifier
 from penstroke.recipes import Recipe
-from penstroke.recipes.presets import require_recipe
 from penstroke.runtime import choose_device, configure
 from penstroke.training.adapt import adapt
 from penstroke.training.batches import Batches
@@ -27,7 +28,8 @@ from penstroke.training.callbacks import Callback, CallbackGroup, StopTraining, 
 from penstroke.training.finite import FiniteCheck
 from penstroke.training.fitted import Fitted
 from penstroke.training.history import Progress, State
-from penstroke.training.losses import Loss, build_loss
+from penstroke.training.init import Init, resolve
+from penstroke.training.losses import Loss, build_loss, class_weights
 from penstroke.training.measure import Measurement, build_measurement
 from penstroke.training.optimizers import Optimizer
 from penstroke.training.progress import progress_printers
@@ -99,9 +101,10 @@ def train_epoch(
     for images, labels in batches.epoch(state.epoch, state.step):
         done = (state.epoch - 1 + (state.step + 0.5) / batches.steps) / epochs
         factor = lr_factor(done)
-        state.losses[state.step] = train_step(
-            state.network, state.optimizers, images, labels, loss_of, factor, batches.world
-        )
+        with state.freezing.active(state.optimizers, done) as optimizers:
+            state.losses[state.step] = train_step(
+                state.network, optimizers, images, labels, loss_of, factor, batches.world
+            )
         loss = state.losses[state.step]
         state.step += 1
         lr = state.optimizers[0].lr * factor
@@ -116,6 +119,8 @@ def fit(
     data: Dataset,
     *,
     network: nn.Module | None = None,
+    init: Classifier | Init | str | Path | None = None,
+    freeze: float = 0.0,
     transform: Transform | None = None,
     loss: Loss | None = None,
     device: str | torch.device = "auto",
@@ -135,6 +140,9 @@ def fit(
         network: a module that is trained in place, instead of the network of the recipe. It takes normalised images
             ``float32 [n, c, h, w]`` and returns logits or log-probabilities ``[n, classes]``. If the recipe keeps the
             best or averaged weights, the model that is returned has them, and the module those of the last step.
+        init: a classifier, run, model file or ``ready``, whose weights the training starts from where layers have the
+            same names and shapes. If ``recipe`` is a name, its network is replaced by that of the model.
+        freeze: fraction of the training, 0..1, in which the layers with weights from ``init`` do not change.
         transform: applied to each batch of training images ``[b, c, h, w]`` after the augmentation of the recipe. It
             takes and returns images of the same shape, uint8 or float 0..255. Random numbers from PyTorch's generator
             are functions of the recipe's seed, epoch and step.
@@ -156,15 +164,17 @@ def fit(
     if tune:
         configure()
     check_callbacks(callbacks)
-    recipe = require_recipe(recipe)
+    recipe, origin = resolve(recipe, init, freeze, require_dataset(data).train, network)
     with progress_printers(progress and not world.rank, recipe.log_every) as printers:
-        return _train(recipe, data, network, transform, loss, str(device), [*callbacks, *printers], start, world)
+        all_callbacks = [*callbacks, *printers]
+        return _train(recipe, data, network, origin, transform, loss, str(device), all_callbacks, start, world)
 
 
 def _train(
     recipe: Recipe,
     data: Dataset,
     module: nn.Module | None,
+    origin: Init | None,
     transform: Transform | None,
     loss: Loss | None,
     wanted_device: str,
@@ -176,26 +186,41 @@ def _train(
     started = time.perf_counter()
     keeper = Keeper(recipe.selection)
     group, device = CallbackGroup(callbacks, world, first=(keeper,)), choose_device(wanted_device)
-    loss_of = build_loss(recipe.label_smoothing, recipe.augmentation.outliers, loss)
-    train, validation = split_validation(require_dataset(data), recipe.validation)
+    train, validation = split_validation(data, recipe.validation)
+    weights = class_weights(recipe.class_weights, train, device)
+    loss_of = build_loss(recipe.label_smoothing, recipe.augmentation.outliers, weights, loss)
     recipe, _ = adapt(recipe, train)
-    state, batches = build_start(recipe, train, data.card.preprocessing, device, module, world)
+    state, batches = build_start(recipe, data, train, device, module=module, init=origin, world=world)
     batches = replace(batches, augment=with_transform(batches.augment, transform))
     state.started = started
     if start:
         restore(state, start)
     measurement = build_measurement(recipe.evaluation, recipe.validation, data, validation, device)
     factor = partial(lr_factor, recipe.schedule, epochs=recipe.epochs)
+    _train_epochs(state, batches, recipe.epochs, keeper, measurement, factor, loss_of, group)
+    return _fitted(state, keeper, measurement)
+
+
+def _train_epochs(
+    state: State,
+    batches: Batches,
+    epochs: int,
+    keeper: Keeper,
+    measurement: Measurement,
+    lr_factor: Callable[[float], float],
+    loss_of: Loss,
+    callback: Callback,
+) -> None:
+    """Train and measure the rest of the epochs, unless a callback or the keeper ends the training."""
     with suppress(StopTraining):
-        group.on_train_start(state)
-        while state.epoch <= recipe.epochs and not keeper.exhausted(state.history):
-            train_epoch(state, batches, recipe.epochs, lr_factor=factor, loss_of=loss_of, callback=group)
-            last = keeper.measures_last(state, recipe.epochs)
+        callback.on_train_start(state)
+        while state.epoch <= epochs and not keeper.exhausted(state.history):
+            train_epoch(state, batches, epochs, lr_factor=lr_factor, loss_of=loss_of, callback=callback)
+            last = keeper.measures_last(state, epochs)
             row = measurement.epoch_row(state, batches, keeper.measured(state), last=last)
             state.next_epoch(row)
-            group.on_epoch_end(row)
+            callback.on_epoch_end(row)
         state.history.finished = True
-    return _fitted(state, keeper, measurement)
 
 
 def _fitted(state: State, keeper: Keeper, measurement: Measurement) -> Fitted:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Float
 from numpy import ndarray
+from torch import Tensor
 
 from penstroke.data import Dataset, Split
 from penstroke.errors import DataError
-from penstroke.evaluation import Score, calibrate, score
+from penstroke.evaluation import Score, apply_temperature, calibrate, score
 from penstroke.inference.backends.torch import forward_batches
+from penstroke.inference.predictions import abstentions
 from penstroke.models.description import Calibration
 from penstroke.networks.layers import Network
 from penstroke.recipes.parts import Evaluation, Validation
@@ -28,12 +30,14 @@ class Measurement:
         validation: the validation split, if there is one.
         batch_size: images per batch.
         rejection_rate: fraction of the validation images, 0..1, that the calibrated model may reject.
+        outliers: images that show none of the classes, on the device of the network.
     """
 
     test: TensorSplit | None
     validation: TensorSplit | None
     batch_size: int
     rejection_rate: float = 0.0
+    outliers: Tensor | None = None
     _calibrated: tuple[Network, Calibration | None] | None = None
 
     def epoch_row(self, state: State, batches: Batches, network: Network, *, last: bool) -> EpochRow:
@@ -84,6 +88,12 @@ class Measurement:
             labels = self.validation.labels.cpu().numpy()
             log_probs = self._log_probs(network, self.validation)
             temperature, calibration = calibrate(log_probs, labels, self.rejection_rate)
+            if self.outliers is not None:
+                found = apply_temperature(
+                    forward_batches(network, self.outliers, self.batch_size).cpu().numpy(), temperature
+                )
+                rejected = int(abstentions(found, calibration.threshold).sum())
+                calibration = replace(calibration, outliers=len(found), outliers_rejected=rejected)
             self._calibrated = network.with_temperature(temperature).to(self.validation.device), calibration
         return self._calibrated
 
@@ -121,4 +131,5 @@ def build_measurement(
         TensorSplit.from_split(part, device) if part else None,
         evaluation.test_batch_size,
         validation.rejection_rate if validation else 0.0,
+        torch.from_numpy(data.outliers.parts()[1]).to(device) if data.outliers else None,
     )

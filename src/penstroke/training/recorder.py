@@ -17,12 +17,12 @@ from penstroke.models.modules import check_network, weights_of
 from penstroke.recipes import Recipe
 from penstroke.runs import Run
 from penstroke.runtime import choose_device, differences, enough_memory, environment
-from penstroke.synthesis import check_augmentation
 from penstroke.training.adapt import adapt
 from penstroke.training.callbacks import Callback, check_callbacks
 from penstroke.training.checkpoint import Checkpoint, Checkpointer, latest
 from penstroke.training.fitted import Fitted
 from penstroke.training.history import EpochRow, Progress
+from penstroke.training.init import Init
 from penstroke.training.interval import CheckpointInterval
 from penstroke.training.loop import fit
 from penstroke.training.start import check_statistics, split_validation
@@ -73,6 +73,7 @@ class _Training:
     callbacks: Sequence[Callback]
     interval: CheckpointInterval
     conditions: dict[str, Any]
+    init: Init | None
 
 
 def train_run(
@@ -84,6 +85,7 @@ def train_run(
     callbacks: Sequence[Callback] = (),
     interval: CheckpointInterval = CheckpointInterval(),  # noqa: B008 - frozen
     report: Callable[[str], None] = lambda _: None,
+    init: Init | None = None,
 ) -> tuple[Run, Fitted]:
     """Train as ``fit`` does, and record everything in a new run folder.
 
@@ -98,6 +100,7 @@ def train_run(
         callbacks: notified of each step and epoch.
         interval: how often checkpoints are written.
         report: called with one sentence for each value of the recipe that is chosen by the training images.
+        init: what the training takes from another model: see ``init.plan``.
 
     Raises:
         UsageError, ModelError, DataError: see ``fit``.
@@ -112,11 +115,11 @@ def train_run(
     for note in notes:
         report(note)
     check_network(recipe.network, (channels, height, width), len(data.train.classes))
-    check_augmentation(recipe.augmentation, data.train)
     check_statistics(recipe.mean, recipe.std, channels)
-    run = runs.create(recipe.name, conditions, out, recipe, data=_source(data), checkpoint_every=str(interval))
+    values = {"data": _source(data), "checkpoint_every": str(interval), "init": init.to_json() if init else None}
+    run = runs.create(recipe.name, conditions, out, recipe, **values)
     with run.locked_for_training():
-        return run, _train(run, _Training(recipe, data, device, callbacks, interval, conditions), None)
+        return run, _train(run, _Training(recipe, data, device, callbacks, interval, conditions, init), None)
 
 
 def resume_run(
@@ -140,7 +143,8 @@ def resume_run(
             which conditions differ, so that the result may differ, too.
 
     Raises:
-        RunError: the run is finished, is being trained, or was trained on other images.
+        RunError: the run is finished, is being trained, or was trained on other images; or it has no checkpoint, and
+            the model that it starts from is missing or has changed.
         UsageError, ModelError, DataError, StorageError: see ``train_run``.
     """
     check_callbacks(callbacks)
@@ -148,9 +152,17 @@ def resume_run(
     with run.locked_for_training():
         if run.finished:
             raise RunError(f"The run {run.path} is finished: there is nothing to resume.")
+        recorded = run.record.data
+        if _source(data).get("outliers") != (recorded.get("outliers") if recorded else None):
+            raise RunError(
+                f"The outliers are not those that {run.path} was trained with.", "Restore them, or train a new run."
+            )
         interval = interval or _recorded_interval(run)
         run.remove_leftovers()
         checkpoint = latest(run, report)
+        init = Init.from_json(run.record.init) if run.record.init else None
+        if init and checkpoint is None:
+            init = init.reopened()
         differ = _differences(run, checkpoint, data, conditions) if checkpoint else []
         position = checkpoint.snapshot.values if checkpoint else {}
         after = f"epoch {position['epoch']}, step {position['step']}" if checkpoint else None
@@ -160,7 +172,7 @@ def resume_run(
         run.metrics.cut(int(checkpoint.context["metrics"]) if checkpoint else 0)
         resumed = {"after": after, "when": datetime.now(UTC).isoformat(timespec="seconds"), "differ": differ}
         run.update(state="running", error=None, checkpoint_every=str(interval), resumed=[*run.record.resumed, resumed])
-        return _train(run, _Training(run.recipe(), data, device, callbacks, interval, conditions), checkpoint)
+        return _train(run, _Training(run.recipe(), data, device, callbacks, interval, conditions, init), checkpoint)
 
 
 def _recorded_interval(run: Run) -> CheckpointInterval:
@@ -195,6 +207,8 @@ def _train(run: Run, training: _Training, checkpoint: Checkpoint | None) -> Fitt
     """Train a run from its start or from a checkpoint, and write the results."""
     recorder = Recorder(run)
     context = {"recipe": training.recipe.to_json(), "data": run.record.data, "conditions": training.conditions}
+    if training.init:
+        context["init"] = training.init.to_json()
     checkpointer = Checkpointer(
         run, training.data.train, context, training.interval, recorder.flush, checkpoint.folder if checkpoint else None
     )
@@ -205,8 +219,9 @@ def _train(run: Run, training: _Training, checkpoint: Checkpoint | None) -> Fitt
             callback.on_run_start(run, training.data)
         with enough_memory("Use a smaller network (--channels, --hidden) or smaller batches (--batch-size)."):
             fitted = fit(
-                training.recipe, training.data, device=training.device, callbacks=callbacks, progress=False, start=start
-            )
+                training.recipe, training.data, init=training.init, device=training.device, callbacks=callbacks,
+                progress=False, start=start,
+            )  # fmt: skip
         recorder.flush()
         if not fitted.history.finished:
             checkpointer.save()
@@ -237,6 +252,8 @@ def _write_results(run: Run, fitted: Fitted, context: dict[str, Any]) -> Fitted:
         "finished": finished,
         "environment": context["conditions"],
     }
+    if "init" in context:
+        trained["init"] = context["init"]
     kept = fitted.history.kept_row
     kept_epoch = kept.epoch if kept and kept.epoch < len(rows) else None
     if kept_epoch:
@@ -263,5 +280,8 @@ def _source(data: Dataset) -> dict[str, Any]:
     name, path = data.card.name, Path(data.requested).expanduser()
     # Later commands load the data again by this: the name of a card, or the absolute path of a folder.
     source = name if name in CARDS else str(path.resolve()) if path.exists() else data.requested
-    value = {"name": name, "requested": data.requested, "source": source, "notes": list(data.notes)}
+    value: dict[str, Any] = {"name": name, "requested": data.requested, "source": source, "notes": list(data.notes)}
+    if data.outliers:
+        found = data.outliers
+        value["outliers"] = {"folder": found.source, "images": len(found.images), "sha256": found.sha256}
     return value | ({"options": data.options} if data.options else {})

@@ -15,7 +15,9 @@ from penstroke.runtime import derived_seed
 from penstroke.schema import shown
 from penstroke.synthesis import batch_augmentation
 from penstroke.training.batches import Batches
+from penstroke.training.freezing import Freezing
 from penstroke.training.history import State
+from penstroke.training.init import Init, statistics
 from penstroke.training.optimizers import build_optimizers, last_layer
 from penstroke.training.tensors import TensorSplit
 from penstroke.training.world import World
@@ -26,30 +28,35 @@ Channels = float | tuple[float, ...] | None
 
 def build_start(
     recipe: Recipe,
+    data: Dataset,
     train: Split,
-    preprocessing: str,
     device: torch.device,
+    *,
     module: nn.Module | None = None,
+    init: Init | None = None,
     world: World = World(),  # noqa: B008 - frozen
 ) -> tuple[State, Batches]:
     """Return the state before the first step, and the batches of all epochs.
 
     Args:
         recipe: the recipe, adapted to the images.
+        data: the dataset, for its card and its outliers.
         train: the images to train on.
-        preprocessing: how pictures are prepared for the model.
         device: device of the network and the images.
         module: trained instead of the network of the recipe, with the weights that it has.
+        init: what is taken from another model.
         world: rank of this process and number of processes.
 
     Raises:
         UsageError: a part of the recipe does not apply to the images.
     """
     spec = recipe.network if module is None else UnregisteredNetwork()
-    description = describe(spec, train, preprocessing, recipe.mean, recipe.std)
-    augment = batch_augmentation(recipe.augmentation, train, recipe.seed, device)
+    description = describe(spec, train, data.card.preprocessing, *statistics(recipe, init))
+    pictures = data.outliers.parts()[0] if data.outliers else None
+    augment = batch_augmentation(recipe.augmentation, train, recipe.seed, device, pictures)
     batches = Batches(TensorSplit.from_split(train, device), recipe.batch_size, recipe.seed, augment, world)
-    return initial_state(spec, description, recipe.optimizer, recipe.seed, batches.steps, device, module), batches
+    state = initial_state(spec, description, recipe.optimizer, recipe.seed, batches.steps, device, module, init)
+    return state, batches
 
 
 def split_validation(data: Dataset, validation: Validation | None) -> tuple[Split, Split | None]:
@@ -169,6 +176,7 @@ def initial_state(
     steps: int,
     device: torch.device,
     module: nn.Module | None = None,
+    init: Init | None = None,
 ) -> State:
     """Return the state before the first step. PyTorch's random state is set to a function of the seed.
 
@@ -180,6 +188,7 @@ def initial_state(
         steps: number of steps per epoch.
         device: device of the network.
         module: trained instead of a new network, with the weights that it has.
+        init: what is taken from another model.
 
     Raises:
         UsageError: the network does not accept images of this shape, or ``module`` does not return logits.
@@ -192,6 +201,19 @@ def initial_state(
     network.to(device)
     if module is not None:
         _check_output(module, description, device)
-    optimizers = build_optimizers(optimizer, network, spec.head or (last_layer(network),))
+    if init:
+        init.load_into(network)
+    frozen = init.loaded if init and init.freeze else ()
+    layers = {name: layer for name, layer in network.named_modules() if name in frozen}
+    parameters = {name: weight for name, weight in network.named_parameters() if name.rpartition(".")[0] in frozen}
+    head = spec.head or (last_layer(network),)
+    others = [name for name, _ in network.named_parameters() if name not in parameters]
+    optimizers = build_optimizers(optimizer, network, head, others)
+    freezing = Freezing()
+    if init and frozen:
+        trained = tuple(weight for weight in parameters.values() if weight.requires_grad)
+        freezing = Freezing(init.freeze, tuple(layers.values()), trained, len(optimizers))
+        optimizers += build_optimizers(optimizer, network, head, parameters)
     # One tensor for all steps: small tensors that outlive each step would fragment the heap, which then grows.
-    return State(network, description, optimizers, losses=torch.zeros(steps, device=device))
+    losses = torch.zeros(steps, device=device)
+    return State(network, description, optimizers, losses=losses, freezing=freezing)

@@ -16,8 +16,10 @@ HEAD_BETAS = (0.7, 0.9)
 """Betas of the Adam that trains the parameters that Muon does not; small values suit short training runs."""
 
 
-def build_optimizers(spec: parts.Optimizer, network: nn.Module, head: Collection[str]) -> list[Optimizer]:
-    """Return the optimizers that together train all parameters of a network.
+def build_optimizers(
+    spec: parts.Optimizer, network: nn.Module, head: Collection[str], names: Collection[str] | None = None
+) -> list[Optimizer]:
+    """Return the optimizers that together train parameters of a network.
 
     Muon trains the matrices and kernels outside the head at ``lr``; Adam trains the other parameters at ``head_lr``.
     SGD without ``decay_biases`` is two optimizers, of which the one for biases and normalisation has no weight decay.
@@ -26,8 +28,11 @@ def build_optimizers(spec: parts.Optimizer, network: nn.Module, head: Collection
         spec: the kind of optimizer and its options.
         network: the network to train.
         head: names of the layers that map features to classes.
+        names: names of the parameters to train; None for all.
     """
     trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+    if names is not None:
+        trained = {name: parameter for name, parameter in trained.items() if name in names}
     if isinstance(spec, parts.Muon):
         inner = [name for name, weight in trained.items() if weight.ndim > 1 and not _in_layers(name, head)]
         others = [weight for name, weight in trained.items() if name not in inner]

@@ -1,0 +1,92 @@
+"""Notes on stderr about a training run: class weights, and a network that has not learned."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from penstroke.cli.output import percent, warn
+from penstroke.data.arrays import few
+from penstroke.evaluation import MIN_REJECTION_IMAGES, wilson_interval
+from penstroke.evaluation import score as measure
+
+if TYPE_CHECKING:
+    from penstroke.data import Dataset, Split
+    from penstroke.training import Fitted
+
+_TRAINING_IMAGES = 500
+"""Training images by which a network is judged if there are no validation images."""
+
+
+def warn_of_class_weights(kind: str, data: "Dataset") -> None:
+    """Report the weight and the number of images of each class if the loss is weighted.
+
+    Args:
+        kind: ``class_weights`` of the recipe.
+        data: the data of the training. The counts include the validation split, which has the same proportions.
+    """
+    from penstroke.training.losses import class_weights
+
+    weights = class_weights(kind, data.train)
+    if weights is None:
+        return
+    counts = np.bincount(data.train.labels, minlength=len(data.train.classes)).tolist()
+    rows = sorted(zip(weights.tolist(), data.train.classes, counts, strict=True), key=lambda row: (-row[0], row[1]))
+    texts = [f"{name} {weight:.3g} ({count} images)" for weight, name, count in rows]
+    warn(f"weights of the classes in the loss: {few(texts)}")
+
+
+def note_rejection(fitted: "Fitted", rejection_rate: float) -> None:
+    """Report on how many outliers the model abstains, or that it never does: there are too few validation images.
+
+    Args:
+        fitted: the result of the training.
+        rejection_rate: that of the recipe; 0 without validation.
+    """
+    calibration = fitted.description.calibration
+    if rejection_rate and calibration and calibration.images < MIN_REJECTION_IMAGES:
+        warn(
+            f"the model never abstains: a rejection threshold needs at least {MIN_REJECTION_IMAGES} validation images, "
+            f"and there are {calibration.images}; use more images, or a larger part of them (--validation)"
+        )
+    elif calibration and calibration.outliers:
+        warn(
+            f"the model abstains on {calibration.outliers_rejected} of {calibration.outliers} outliers that were not "
+            f"trained on, and on {calibration.rejected} of {calibration.images} validation images"
+        )
+
+
+def warn_if_guessing(fitted: "Fitted", data: "Dataset", *, balanced: bool = False) -> None:
+    """Warn if the accuracy is not significantly above that of always choosing the commonest class.
+
+    The accuracy is that of the validation images or, without any, of at most ``_TRAINING_IMAGES`` training images.
+
+    Args:
+        fitted: the result of the training.
+        data: the data of the training.
+        balanced: whether the loss was balanced between the classes. Then a good model may be right less often than one
+            that always chooses the commonest class, and the accuracy is compared with that of a random choice.
+    """
+    row = fitted.history.kept_row
+    if row is None:
+        return
+    score, split, kind = row.validation, data.validation or data.train, "validation"
+    if score is None:
+        split, kind = _spread(data.train), "training"
+        score = measure(fitted.classifier().log_probs(split.images), split.labels)
+    chance = 1 / len(split.classes) if balanced else float(np.bincount(split.labels).max()) / len(split)
+    # Wilson's interval excludes chance under the same condition, and importing SciPy takes a tenth of a second.
+    if (score.accuracy - chance) * score.total**0.5 > 1.96 * (chance * (1 - chance)) ** 0.5:
+        return
+    low, high = wilson_interval(score.correct, score.total)
+    learned = "has not learned" if score.accuracy <= chance else "may not have learned"
+    guess = "a random choice" if balanced else "always choosing the commonest class"
+    warn(
+        f"the network {learned}: its accuracy is {percent(score.accuracy)} on {score.total} {kind} images (95 % "
+        f"interval {100 * low:.1f} to {100 * high:.1f} %), and {guess} gives {percent(chance)}; "
+        "try a smaller learning rate (--lr), more epochs (--epochs) or more images"
+    )
+
+
+def _spread(split: "Split") -> "Split":
+    """Return at most ``_TRAINING_IMAGES`` images of a split, at equal distances."""
+    return split.subset(np.unique(np.linspace(0, len(split) - 1, _TRAINING_IMAGES).astype(np.int64)))
