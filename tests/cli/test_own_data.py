@@ -64,7 +64,7 @@ def test_resume_restores_how_the_data_were_read(penstroke: Penstroke, broken: Pa
 
 
 def test_seeds_have_the_options_and_continue_with_them(penstroke: Penstroke, broken: Path) -> None:
-    words = ("train", "--data", broken, "--out", "seeds", "--jobs", 1, *SMALL)
+    words = ("train", "book", "--data", broken, "--out", "seeds", "--jobs", 1, *SMALL)
     done = penstroke(*words, "--seeds", 1, "--size", "12x10", "--skip-broken")
     assert done.code == 0, done.err
     assert json.loads(Path("seeds/experiment.json").read_text())["options"] == {"size": [12, 10], "skip_broken": True}
@@ -90,19 +90,20 @@ def test_a_range_test_reads_a_size(penstroke: Penstroke, broken: Path, monkeypat
     monkeypatch.setattr(find_lr, "STEPS", 20)
     shapes = []
 
-    def described(spec: Any, train: Any, *more: Any) -> Any:
+    def started(recipe: Any, data: Any, train: Any, *more: Any) -> Any:
         shapes.append(train.images.shape)
-        return start.describe(spec, train, *more)
+        return start.build_start(recipe, data, train, *more)
 
-    monkeypatch.setattr(find_lr, "describe", described)
+    monkeypatch.setattr(find_lr, "build_start", started)
     words = ("--data", broken, "--size", 12, "--skip-broken", "--images", 12, *SMALL)
-    done = penstroke("sweep", "--find-lr", *words, "--out", "lr")
+    done = penstroke("sweep", "book", "--find-lr", *words, "--out", "lr")
     assert done.code == 0, done.err
     assert shapes == [(12, 1, 12, 12)]
 
 
 @pytest.mark.parametrize(
-    "command", [("sweep", "--vary", "lr=0.1"), ("sweep", "--find-lr"), ("tune", "--range", "lr=0.1..1")]
+    "command",
+    [("sweep", "book", "--vary", "lr=0.1"), ("sweep", "book", "--find-lr"), ("tune", "book", "--range", "lr=0.1..1")],
 )
 def test_broken_pictures_are_an_error_without_the_option(
     penstroke: Penstroke, broken: Path, command: tuple[str, ...]
@@ -126,12 +127,22 @@ def without_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_with_a_validation_split_all_training_pictures_are_trained_on(penstroke: Penstroke, without_test: Path) -> None:
-    done = penstroke("train", "--data", without_test, "--out", "run", "--no-test-each-epoch", *SMALL, "--json")
+    done = penstroke("train", "book", "--data", without_test, "--out", "run", "--no-test-each-epoch", *SMALL, "--json")
     assert done.code == 0, done.err
     assert "there is no test split: all training images are trained on" in done.err
     assert "the validation split of the data is not used: book has no validation" in done.err
     validated = penstroke(
-        "train", "--data", without_test, "--out", "other", "--no-test-each-epoch", *SMALL, "--validation", 0.5, "--json"
+        "train",
+        "book",
+        "--data",
+        without_test,
+        "--out",
+        "other",
+        "--no-test-each-epoch",
+        *SMALL,
+        "--validation",
+        0.5,
+        "--json",
     )
     assert "is not used" not in validated.err
     assert validated.json["epochs"][0]["validation"]["total"] == 6
@@ -140,7 +151,7 @@ def test_with_a_validation_split_all_training_pictures_are_trained_on(penstroke:
         assert failed.code == 3, failed.err
         assert "'pictures' has no test split" in failed.err
         assert "--data FOLDER" in failed.err
-    rejected = penstroke("train", "--data", without_test, "--out", "third", *SMALL)
+    rejected = penstroke("train", "book", "--data", without_test, "--out", "third", *SMALL)
     assert rejected.code == 3
     assert "--no-test-each-epoch" in rejected.err
 

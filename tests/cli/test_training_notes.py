@@ -30,7 +30,7 @@ def fitted_with(validation: Score | None, fitted: Fitted) -> Fitted:
 @pytest.fixture(scope="module")
 def untrained(shapes: Dataset) -> Fitted:
     """Return a network whose weights a learning rate near zero has left unchanged, with a training loss of log(3)."""
-    return fit(recipes.fast(lr=1e-9, head_lr=1e-9), shapes)
+    return fit(recipes.fast(lr=1e-9, head_lr=1e-9), shapes, progress=False)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_without_validation_the_accuracy_on_training_images_counts(
 ) -> None:
     warn_if_guessing(untrained, shapes)
     assert "on 180 training images" in capsys.readouterr().err
-    fitted = fit(recipes.fast(batch_size=20, epochs=4, shift=0), shapes)
+    fitted = fit(recipes.fast(batch_size=20, epochs=4, shift=0), shapes, progress=False)
     assert fitted.history.epochs[0].train_loss > 0.3
     warn_if_guessing(fitted, shapes)
     assert not capsys.readouterr().err
@@ -69,7 +69,7 @@ def test_without_validation_the_accuracy_on_training_images_counts(
 def test_chance_is_the_share_of_the_commonest_class(shapes: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
     labels = (np.arange(180) % 10 == 0).astype(int)
     data = Dataset.from_arrays(shapes.train.images, labels, classes=("often", "seldom"))
-    fitted = fit(recipes.fast(lr=1e-9, head_lr=1e-9, epochs=1), data)
+    fitted = fit(recipes.fast(lr=1e-9, head_lr=1e-9, epochs=1), data, progress=False)
     warn_if_guessing(fitted_with(Score(0.5, 90, 100), fitted), data)
     assert "commonest class gives 90.00 %" in capsys.readouterr().err
 
@@ -86,13 +86,13 @@ def test_a_balanced_network_is_compared_with_a_random_choice(
 
 
 def test_a_model_without_a_rejection_threshold_is_reported(shapes: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
-    fitted = fit(recipes.fast(validation=0.1), shapes)
+    fitted = fit(recipes.fast(validation=0.1), shapes, progress=False)
     assert fitted.classifier().threshold == 0
     note_rejection(fitted, 0.0)
     assert not capsys.readouterr().err
     note_rejection(fitted, 0.005)
     assert "needs at least 100 validation images, and there are 18" in capsys.readouterr().err
-    note_rejection(fit(recipes.fast(validation=0.5, batch_size=30), twice(shapes)), 0.005)
+    note_rejection(fit(recipes.fast(validation=0.5, batch_size=30), twice(shapes), progress=False), 0.005)
     assert not capsys.readouterr().err
 
 

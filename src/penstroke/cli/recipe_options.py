@@ -115,8 +115,13 @@ def _values(name: str, default: None) -> str | None:  # noqa: ARG001 - the signa
     for recipe, text in others:
         if text and text != first:
             different.setdefault(text, []).append(recipe)
-    groups = ", ".join(f"{' and '.join(names)}: {text}" for text, names in different.items())
+    groups = ", ".join(f"{_listed(names)}: {text}" for text, names in different.items())
     return f"{first or 'none'} ({groups})" if groups else first
+
+
+def _listed(names: list[str]) -> str:
+    """Return names as in a sentence: ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 @cache

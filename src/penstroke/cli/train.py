@@ -197,7 +197,6 @@ def _train(
     """Train and print progress; return the result."""
     started = time.perf_counter()
     require_extra("train", "torch")
-
     from penstroke import runtime
     from penstroke.cli.callbacks import SignalStop
     from penstroke.cli.progress import Downloads

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from penstroke.data.description import describe
     from penstroke.data.fetch import cached, ensure, import_files
     from penstroke.data.sources import load
-    from penstroke.data.split import Dataset, Split, stratified_split
+    from penstroke.data.split import Dataset, Split
     from penstroke.data.statistics import fingerprint, pixel_statistics
+    from penstroke.data.stratified import stratified_split
 
 __all__ = [
     "CARDS",
@@ -39,7 +40,8 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "fetch": ["cached", "ensure", "import_files"],
         "description": ["describe"],
         "sources": ["load"],
-        "split": ["Dataset", "Split", "stratified_split"],
+        "split": ["Dataset", "Split"],
         "statistics": ["fingerprint", "pixel_statistics"],
+        "stratified": ["stratified_split"],
     },
 )

@@ -12,7 +12,8 @@ from penstroke.data.catalog import DatasetCard, local_card
 from penstroke.data.listing import Listing, Pictures, check_not_empty, imbalance_note, shown_path
 from penstroke.data.pixels import Size
 from penstroke.data.reading import Reading, read_pictures
-from penstroke.data.split import Dataset, Split, stratified_part, stratified_split
+from penstroke.data.split import Dataset, Split
+from penstroke.data.stratified import stratified_part, stratified_split
 from penstroke.pictures.letterbox import letterbox, to_channels
 
 TEST_SHARE = 0.2

@@ -16,7 +16,8 @@ from penstroke.data.fetch import cached, ensure
 from penstroke.data.folders import read_folder, read_idx_images, read_idx_labels
 from penstroke.data.npz import read_npz
 from penstroke.data.reading import Reading
-from penstroke.data.split import Dataset, Split, stratified_split
+from penstroke.data.split import Dataset, Split
+from penstroke.data.stratified import stratified_split
 from penstroke.data.tables import CSV_SUFFIXES, JSON_SUFFIXES, list_table
 from penstroke.data.transfer import Progress
 from penstroke.errors import DataError, MissingExtraError, UsageError, nearest

@@ -9,6 +9,8 @@ from penstroke.recipes import Option, options
 
 FIXED = {"name": "the runs are named after the varied fields", "seed": "use --seeds"}
 """Fields that cannot be varied, with the reason or the remedy."""
+OPTIONAL_FLAGS = ("flip", "mirror")
+"""Flags that the training images decide if they have no value."""
 NONE = ("mean", "std")
 """Fields for which ``none`` is a value: it is measured on the training images."""
 _EXAMPLE = "Write FIELD=VALUE,VALUE, for example --vary lr=0.1,0.5 or --vary channels=8x16,16x32."
@@ -83,7 +85,7 @@ def parse_value(option: Option, text: str) -> Any:
     Raises:
         UsageError: the text is not a value of the type of the field.
     """
-    if text == "none" and option.name in NONE:
+    if text == "none" and option.name in (*NONE, *OPTIONAL_FLAGS):
         return None
     kind = option.type
     if kind is str:

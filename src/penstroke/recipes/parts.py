@@ -135,7 +135,7 @@ class Augmentation:
     )
     flip: bool | None = Field(
         default=False,
-        description="Mirror half of the images; by default, if mirrored training images look like others.",
+        description="Mirror half of the images; `general` does if mirrored training images look like others.",
     )
     jitter: Fraction = Field(
         default=0.0, description="Largest random change of brightness, contrast and saturation, as a fraction."

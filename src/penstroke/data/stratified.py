@@ -1,0 +1,51 @@
+"""The division of a split in two parts with the same proportion of each class."""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from penstroke.data.split import Split
+from penstroke.errors import DataError, UsageError
+
+
+def stratified_split(split: Split, share: float, seed: int) -> tuple[Split, Split]:
+    """Divide a split in two at random, with the same proportion of each class. Both keep the order of ``split``.
+
+    Args:
+        split: split to divide.
+        share: fraction of each class that the second part gets, between 0 and 1; the count is rounded to the nearest.
+        seed: the same seed gives the same parts, with any version of NumPy.
+
+    Returns:
+        The rest, with the name of ``split``, and the part, named ``<name>-part``. Both are in memory.
+
+    Raises:
+        UsageError: ``share`` is not between 0 and 1.
+        DataError: one of the two would be empty.
+    """
+    taken = stratified_part(split.labels, share, seed, split.name)
+    rest, part = (split.subset(np.flatnonzero(mask)) for mask in (~taken, taken))
+    return rest, replace(part, name=f"{split.name}-part")
+
+
+def stratified_part(labels: Int64[np.ndarray, "n"], share: float, seed: int, name: str) -> Bool[np.ndarray, "n"]:
+    """Return which labels are in the second part of ``stratified_split``; ``name`` is that of the split, for errors.
+
+    Raises:
+        UsageError, DataError: see ``stratified_split``.
+    """
+    if not 0 < share < 1:
+        raise UsageError(f"The share of a stratified split is {share}; it must be between 0 and 1.", "Try 0.1.")
+    # NEP 19 freezes the stream of RandomState; the stream of default_rng may change with NumPy's version.
+    random = np.random.RandomState(seed)
+    taken = np.zeros(len(labels), dtype=bool)
+    for label in range(int(labels.max(initial=-1)) + 1):
+        members = np.flatnonzero(labels == label)
+        taken[random.permutation(members)[: int(len(members) * share + 0.5)]] = True
+    if taken.all() or not taken.any():
+        raise DataError(
+            f"A share of {share} of each class of {name!r} ({len(labels)} images) leaves a part empty.",
+            "Use more images, or another share.",
+        )
+    return taken
