@@ -28,12 +28,11 @@ def draw_shapes(folder: Path, count: int, seed: int) -> None:
 
 
 def draw_shape(corners: int, random: np.random.RandomState) -> Image.Image:
-    """Return a picture of 24 to 72 pixels a side with one polygon, filled or not."""
-    width, height = random.randint(24, 73, 2)
-    colours = [tuple(int(value) for value in random.randint(0, 256, 3)) for _ in range(2)]
-    while abs(sum(colours[0]) - sum(colours[1])) < 150:
-        colours[1] = tuple(int(value) for value in random.randint(0, 256, 3))
-    picture = Image.new("RGB", (SCALE * int(width), SCALE * int(height)), colours[0])
+    """Return a picture of 32 to 96 pixels a side: a polygon of any colour on a light background, filled or not."""
+    width, height = (int(side) for side in random.randint(32, 97, 2))
+    background = tuple(int(value) for value in random.randint(200, 256, 3))
+    colour = tuple(int(value) for value in random.randint(0, 160, 3))
+    picture = Image.new("RGB", (SCALE * width, SCALE * height), background)
     radius = random.uniform(0.25, 0.45) * min(width, height)
     x, y = (random.uniform(radius, side - radius) for side in (width, height))
     turn = random.uniform(0, 2 * math.pi)
@@ -41,9 +40,7 @@ def draw_shape(corners: int, random: np.random.RandomState) -> Image.Image:
     points = [(SCALE * (x + radius * math.cos(angle)), SCALE * (y + radius * math.sin(angle))) for angle in angles]
     draw = ImageDraw.Draw(picture)
     if random.rand() < 0.5:
-        draw.polygon(points, fill=colours[1])
+        draw.polygon(points, fill=colour)
     else:
-        draw.line([*points, points[0], points[1]], fill=colours[1], width=SCALE * random.randint(2, 5), joint="curve")
-    picture = picture.resize((int(width), int(height)), Image.Resampling.LANCZOS)
-    noise = random.normal(0, random.uniform(0, 10), (int(height), int(width), 3))
-    return Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
+        draw.line([*points, points[0], points[1]], fill=colour, width=SCALE * int(random.randint(2, 5)), joint="curve")
+    return picture.resize((width, height), Image.Resampling.LANCZOS)

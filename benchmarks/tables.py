@@ -11,6 +11,7 @@ from benchmarks.claims_table import BASELINES, audit, claim, claims_conditions, 
 from benchmarks.conditions import load_result
 from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
+from benchmarks.own_pictures_table import own_pictures, peers
 from benchmarks.pictures_table import papers, pictures
 from benchmarks.ready_table import ready, ready_files
 from benchmarks.rejection_table import rejection
@@ -24,6 +25,7 @@ PAGES = (
     "docs/claims.md",
     "docs/export.md",
     "docs/fast.md",
+    "docs/general.md",
     "docs/pictures.md",
     "docs/ready.md",
     "docs/rejection.md",
@@ -179,7 +181,9 @@ TABLES = {
     "int8": int8,
     "more_speed": more_speed,
     "onnx_speed": onnx_speed,
+    "own_pictures": own_pictures,
     "papers": papers,
+    "peers": peers,
     "pictures": pictures,
     "ready": ready,
     "ready_files": ready_files,

@@ -43,11 +43,13 @@ COMMANDS = (
         "[RECIPE] [OPTIONS]",
         """\
 Every field of a recipe is an option. The defaults are those of recipe book;
-those of other recipes follow in parentheses where they differ.
+those of other recipes follow in parentheses where they differ. Recipe general is
+the default for data of your own.
 
 Examples:
   penstroke train                            the textbook's training
   penstroke train fast --data mnist          99 % on MNIST in one epoch
+  penstroke train --data pictures/           a folder for each class, recipe general
   penstroke train --optimizer adam --lr 0.001
   penstroke train --config recipe.toml --seed 1
   penstroke train --seeds 10                 ten seeds: mean, interval, strip plot

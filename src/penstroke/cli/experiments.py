@@ -77,7 +77,7 @@ def run_and_summarise(
     experiments = open_experiments(plan, folder, source, progress=Downloads())
     for note in experiments.data.notes:
         warn(note)
-    done = sum(map(experiments.done, plan.experiments()))
+    done = sum(map(experiments.done, experiments.plan.experiments()))
     if done:
         warn(f"{done} of {len(plan)} trainings in {folder} are done and are not repeated")
     try:

@@ -141,6 +141,9 @@ def train(
     if jobs is not None:
         raise UsageError("--jobs applies only to several trainings.", "Add --seeds, for example --seeds 5.")
     interval = CheckpointInterval.parse(checkpoint_every) if checkpoint_every else None
+    if budget is not None:
+        fixed = {"--resume": resume, "--init": init}
+        check_inapplicable("--budget", fixed | {f"--{name}": name in fields for name in ("epochs", "channels")})
     run = _run_to_resume(resume)
     origin = open_init(init, freeze, resuming=run is not None)
     if origin:
@@ -159,9 +162,6 @@ def train(
         check_unchanged(run, chosen, recipe, data, out, size)
         if run.finished:
             return _nothing_to_resume(run)
-    if budget is not None:
-        fixed = {"--resume": run is not None, "--init": origin is not None}
-        check_inapplicable("--budget", fixed | {f"--{name}": name in fields for name in ("epochs", "channels")})
     return _train(run, chosen, conditions, interval, out, track or (), budget, origin, freeze, as_json=json)
 
 

@@ -26,8 +26,8 @@ class ResNet(NetworkSpec):
     Each stage but the first halves height and width. ``docs/general.md`` describes the sizes that were measured.
     """
 
-    channels: Sizes = Field(default=(32, 64, 128, 192), description="Output channels of the convolutions.")
-    blocks: Blocks = Field(default=(0, 1, 1, 1), description="Number of residual blocks of each stage.")
+    channels: Sizes = Field(default=(16, 48, 96, 192), description="Output channels of the convolutions.")
+    blocks: Blocks = Field(default=(0, 1, 2, 1), description="Number of residual blocks of each stage.")
     mirror: bool | None = Field(
         default=None,
         description="Average over the image and its mirror image in evaluation; by default, if images are mirrored "

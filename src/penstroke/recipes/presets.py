@@ -77,7 +77,7 @@ def general(**flat: Any) -> Recipe:
     recipe = Recipe(
         name="general",
         network=ResNet(),
-        epochs=40,
+        epochs=85,
         scale_epochs=True,
         batch_size=128,
         optimizer=SGD(lr=0.4, momentum=0.9, nesterov=True, weight_decay=5e-4, decay_biases=False),

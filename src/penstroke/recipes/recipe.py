@@ -41,6 +41,8 @@ Std = Annotated[
 ]
 REFERENCE_IMAGES = 5000
 """Number of training images for which ``epochs`` is meant if it is scaled."""
+MAX_SCALE = 2.0
+"""Largest factor of ``epochs``, for at most 1,250 images."""
 FolderName = Annotated[
     str,
     StringConstraints(pattern=r"^[^./\\][^/\\]*$"),
@@ -139,7 +141,7 @@ class Recipe:
         """Return the number of epochs for a number of training images: more for small sets, fewer for large ones."""
         if not self.scale_epochs:
             return self.epochs
-        return max(1, round(self.epochs * (REFERENCE_IMAGES / images) ** 0.5))
+        return max(1, round(self.epochs * min(MAX_SCALE, (REFERENCE_IMAGES / images) ** 0.5)))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, from which ``from_json`` makes an equal recipe."""

@@ -1,0 +1,65 @@
+"""The table of ``own-pictures.json``."""
+
+import statistics
+from typing import Any
+
+from benchmarks.conditions import load_result
+
+TEXTS = {
+    "photographs": ("5,000 photographs of ten classes, 32x32", "`penstroke train --data FOLDER`"),
+    "photographs-2m": ("the same", "`--budget 2m`"),
+    "photographs-100": ("100 photographs of each class", "default"),
+    "shapes": ("180 drawn shapes of three classes, 24 to 72 pixels", "default"),
+    "digits": ("1,797 digits of scikit-learn, 8x8, five folds", "default; seconds for all five"),
+}
+"""The data and the command of each case."""
+
+
+def own_pictures() -> str:
+    """Return the table of accuracies on folders of pictures."""
+    figures = load_result("own-pictures")
+    rows = ["| pictures | command | test accuracy: mean (range of seeds) | seconds |", "|---|---|---|---|"]
+    rows += [_row(*TEXTS[name], figures[name]["result"]) for name in TEXTS if name in figures]
+    if "mnist" in figures:
+        rows += _mnist(figures["mnist"]["result"])
+    found = next(figures[name]["conditions"] for name in TEXTS if name in figures)
+    versions = f"Python {found['python']}, PyTorch {found['packages']['torch']}"
+    text = f"Seconds of the whole command; {found['cores']} cores of {found['processor']}, {versions}."
+    return "\n".join([*rows, "", text])
+
+
+def _row(pictures: str, command: str, rows: list[dict[str, Any]]) -> str:
+    values = [100 * row["correct"] / row["total"] for row in rows]
+    seconds = statistics.median(row["seconds"] for row in rows)
+    spread = f"{min(values):.1f} to {max(values):.1f}, n = {len(values)}"
+    return f"| {pictures} | {command} | **{statistics.fmean(values):.1f} %** ({spread}) | {seconds:.0f} |"
+
+
+def _mnist(found: dict[str, Any]) -> list[str]:
+    folder, itself = ([100 * row["correct"] / row["total"] for row in found[name]] for name in ("folder", "mnist"))
+    first, *later = found["starts"]
+    spread = f"{min(folder):.2f} to {max(folder):.2f}, n = {len(folder)}"
+    texts = [
+        f"| MNIST as 70,000 PNG files | `fast` | **{statistics.fmean(folder):.2f} %** ({spread}); MNIST itself "
+        f"{statistics.fmean(itself):.2f} % | reading: {first:.0f} at first, then {statistics.median(later):.1f} |"
+    ]
+    if general := found.get("general"):
+        accuracy = 100 * general["correct"] / general["total"]
+        texts.append(f"| the same | default | **{accuracy:.2f} %** (n = 1) | {general['seconds']:.0f} |")
+    return texts
+
+
+def peers() -> str:
+    """Return the table of the beginner's networks of other libraries."""
+    found = load_result("own-pictures")["peers"]["result"]
+    own = [100 * row["correct"] / row["total"] for row in found["penstroke"]]
+    rows = ["| program | last epoch | best epoch on the test set | epochs | seconds |", "|---|---|---|---|---|"]
+    first = found["penstroke"][0]
+    rows.append(
+        f"| Penstroke, default | **{statistics.fmean(own):.1f} %** | | {first['epochs']} | {first['seconds']:.0f} |"
+    )
+    for name, title in (("keras", "TensorFlow's tutorial, in Keras on JAX"), ("pytorch", "PyTorch's tutorial")):
+        row = found[name][0]
+        last, best = 100 * row["accuracy"], 100 * row["best"]
+        rows.append(f"| {title} | {last:.1f} % | {best:.1f} % | {row['epochs']} | {row['seconds']:.0f} |")
+    return "\n".join(rows)
