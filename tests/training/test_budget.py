@@ -18,10 +18,10 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make an epoch take a second for each channel of the first stage, divided by 16, without waiting."""
+    """Make an epoch take a second for each channel of the first stage, divided by 8, without waiting."""
 
     def seconds(recipe: Recipe, *_: Any) -> float:
-        return float(recipe.flat()["channels"][0]) / 16
+        return float(recipe.flat()["channels"][0]) / 8
 
     monkeypatch.setattr(budget, "_epoch_seconds", seconds)
     monkeypatch.setattr(time, "perf_counter", lambda: 0.0)
@@ -37,7 +37,7 @@ def test_more_time_gives_a_wider_network_and_enough_epochs(small: Dataset) -> No
         width = recipe.flat()["channels"][0]
         widths.append(width)
         assert f"{recipe.epochs} epochs, channels {width} " in note
-        spent = recipe.epochs * width / 16
+        spent = recipe.epochs * width / 8
         assert spent <= factor * wanted
         if 0.8 <= factor <= 8:
             assert spent > 0.85 * factor * wanted
@@ -46,8 +46,8 @@ def test_more_time_gives_a_wider_network_and_enough_epochs(small: Dataset) -> No
         previous = max(previous, spent)
         assert not recipe.scale_epochs
     assert widths == sorted(widths)
-    assert widths[0] == 16
-    assert widths[-1] == 64
+    assert widths[0] == 8
+    assert widths[-1] == 32
 
 
 @pytest.mark.usefixtures("measured")

@@ -49,7 +49,7 @@ the default for data of your own.
 Examples:
   penstroke train                            the textbook's training
   penstroke train fast --data mnist          99 % on MNIST in one epoch
-  penstroke train --data pictures/           a folder for each class, recipe general
+  penstroke train --data pictures/           a folder for each class
   penstroke train --optimizer adam --lr 0.001
   penstroke train --config recipe.toml --seed 1
   penstroke train --seeds 10                 ten seeds: mean, interval, strip plot
