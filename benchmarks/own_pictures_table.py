@@ -3,7 +3,7 @@
 import statistics
 from typing import Any
 
-from benchmarks.conditions import load_result
+from benchmarks.conditions import RESULTS, load_result
 
 TEXTS = {
     "photographs": ("5,000 photographs of ten classes, 32x32", "`penstroke train --data FOLDER`"),
@@ -13,19 +13,27 @@ TEXTS = {
     "digits": ("1,797 digits of scikit-learn, 8x8, five folds", "default; seconds for all five"),
 }
 """The data and the command of each case."""
+MISSING = "Not measured yet: run `python -m benchmarks.own_pictures`."
 
 
 def own_pictures() -> str:
     """Return the table of accuracies on folders of pictures."""
-    figures = load_result("own-pictures")
+    figures = _figures()
+    measured = [name for name in TEXTS if name in figures]
+    if not measured:
+        return MISSING
     rows = ["| pictures | command | test accuracy: mean (range of seeds) | seconds |", "|---|---|---|---|"]
-    rows += [_row(*TEXTS[name], figures[name]["result"]) for name in TEXTS if name in figures]
+    rows += [_row(*TEXTS[name], figures[name]["result"]) for name in measured]
     if "mnist" in figures:
         rows += _mnist(figures["mnist"]["result"])
-    found = next(figures[name]["conditions"] for name in TEXTS if name in figures)
+    found = figures[measured[0]]["conditions"]
     versions = f"Python {found['python']}, PyTorch {found['packages']['torch']}"
     text = f"Seconds of the whole command; {found['cores']} cores of {found['processor']}, {versions}."
     return "\n".join([*rows, "", text])
+
+
+def _figures() -> dict[str, Any]:
+    return load_result("own-pictures") if (RESULTS / "own-pictures.json").exists() else {}
 
 
 def _row(pictures: str, command: str, rows: list[dict[str, Any]]) -> str:
@@ -51,7 +59,9 @@ def _mnist(found: dict[str, Any]) -> list[str]:
 
 def peers() -> str:
     """Return the table of the beginner's networks of other libraries."""
-    found = load_result("own-pictures")["peers"]["result"]
+    if "peers" not in (figures := _figures()):
+        return MISSING
+    found = figures["peers"]["result"]
     own = [100 * row["correct"] / row["total"] for row in found["penstroke"]]
     rows = ["| program | last epoch | best epoch on the test set | epochs | seconds |", "|---|---|---|---|---|"]
     first = found["penstroke"][0]
