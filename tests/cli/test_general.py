@@ -10,7 +10,7 @@ from benchmarks.shapes import draw_shapes
 from penstroke.runs import Run
 
 Penstroke = Callable[..., Any]
-SMALL = ("--size", 16, "--channels", 4, 8, "--blocks", 0, 1)
+SMALL = ("--size", 16, "--channels", 16, 16, "--blocks", 0, 1)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_budget_chooses_width_and_epochs(penstroke: Penstroke, shapes: Path) -
     (note,) = (line for line in done.err.splitlines() if "for each epoch" in line)
     recipe = Run(Path("runs/general")).recipe()
     assert note.startswith(f"note: {recipe.epochs} epochs, channels {recipe.flat()['channels'][0]} ")
-    for words in (("--epochs", 3), ("--channels", 4, 8, 8, 8), ("--resume",), ("--seeds", 2)):
+    for words in (("--epochs", 3), ("--channels", 16, 16, 16, 16), ("--resume",), ("--seeds", 2)):
         rejected = penstroke("train", "--data", shapes, "--budget", "4s", *words)
         assert rejected.code == 2
         assert "not together with" in rejected.err

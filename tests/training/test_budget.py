@@ -18,10 +18,10 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make an epoch take a second for each channel of the first stage, divided by 8, without waiting."""
+    """Make an epoch take a second for each channel of the last stage, divided by 96, without waiting."""
 
     def seconds(recipe: Recipe, *_: Any) -> float:
-        return float(recipe.flat()["channels"][0]) / 8
+        return float(recipe.flat()["channels"][-1]) / 96
 
     monkeypatch.setattr(budget, "_epoch_seconds", seconds)
     monkeypatch.setattr(time, "perf_counter", lambda: 0.0)
@@ -34,10 +34,11 @@ def test_more_time_gives_a_wider_network_and_enough_epochs(small: Dataset) -> No
     widths, previous = [], 0.0
     for factor in (0.1, 0.8, 1.6, 8, 100):
         recipe, note = for_budget(base, small, factor * wanted, CPU)
-        width = recipe.flat()["channels"][0]
+        channels = recipe.flat()["channels"]
+        width = channels[-1]
         widths.append(width)
-        assert f"{recipe.epochs} epochs, channels {width} " in note
-        spent = recipe.epochs * width / 8
+        assert f"{recipe.epochs} epochs, channels {' '.join(map(str, channels))}:" in note
+        spent = recipe.epochs * width / 96
         assert spent <= factor * wanted
         if 0.8 <= factor <= 8:
             assert spent > 0.85 * factor * wanted
@@ -46,8 +47,8 @@ def test_more_time_gives_a_wider_network_and_enough_epochs(small: Dataset) -> No
         previous = max(previous, spent)
         assert not recipe.scale_epochs
     assert widths == sorted(widths)
-    assert widths[0] == 8
-    assert widths[-1] == 32
+    assert widths[0] == 96
+    assert widths[-1] == 384
 
 
 @pytest.mark.usefixtures("measured")

@@ -22,6 +22,8 @@ from penstroke.training.tensors import TensorSplit
 
 WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
 """Factors of the channels of a residual network."""
+MULTIPLE = 16
+"""Channels are multiples of this. With 8 channels, the convolutions of PyTorch 2.13 on the CPU corrupt memory."""
 MIN_SHARE = 0.75
 """A width is used if the time is enough for this share of the epochs that the recipe has for these images."""
 MAX_SHARE = 4.0
@@ -83,7 +85,7 @@ def _widths(recipe: Recipe) -> list[Recipe]:
     if not isinstance(recipe.network, ResNet):
         return [recipe]
     channels = recipe.network.channels
-    scaled = [tuple(max(8, round(each * width / 8) * 8) for each in channels) for width in WIDTHS]
+    scaled = [tuple(max(MULTIPLE, round(each * width / MULTIPLE) * MULTIPLE) for each in channels) for width in WIDTHS]
     return [recipe.replace(channels=each) for each in scaled]
 
 
