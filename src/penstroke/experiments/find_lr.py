@@ -15,7 +15,6 @@ from penstroke.recipes import Recipe
 from penstroke.runtime import choose_device
 from penstroke.training.adapt import adapt
 from penstroke.training.loop import train_step
-from penstroke.training.losses import build_loss, class_weights
 from penstroke.training.start import build_start, split_validation
 
 LOW, HIGH = 1e-5, 100.0
@@ -108,10 +107,8 @@ def find_lr(
     target = choose_device(device)
     train, _ = split_validation(data, recipe.validation)
     recipe, _ = adapt(recipe, train)
-    state, batches = build_start(recipe, data, train, target)
+    state, batches, loss_of = build_start(recipe, data, train, target)
     state.network.train()
-    weights = class_weights(recipe.class_weights, train, target)
-    loss_of = build_loss(recipe.label_smoothing, recipe.augmentation.outliers, weights)
     rates: list[float] = []
     losses: list[float] = []
     smoothed: list[float] = []

@@ -23,8 +23,7 @@ from penstroke.experiments.workers import DIVERGED, Conditions, Workers
 from penstroke.models.modules import check_network
 from penstroke.runs import Run, RunRecord
 from penstroke.runs.record import read_object
-from penstroke.training.adapt import adapt
-from penstroke.training.start import split_validation
+from penstroke.training.adapt import adapt_to
 
 FILE = "experiment.json"
 Report = Callable[[Experiment, int], None]
@@ -101,8 +100,8 @@ def open_experiments(
         source = replace(source, size=size, skip_broken=skip_broken)
     data = source.load(progress)
     _, channels, height, width = data.train.images.shape
-    train, _ = split_validation(data, plan.settings[0].recipe.validation)
-    plan = replace(plan, settings=tuple(replace(each, recipe=adapt(each.recipe, train)[0]) for each in plan.settings))
+    settings = tuple(replace(each, recipe=adapt_to(each.recipe, data)[0]) for each in plan.settings)
+    plan = replace(plan, settings=settings)
     for setting in plan.settings:
         try:
             check_network(setting.recipe.network, (channels, height, width), len(data.train.classes))

@@ -28,7 +28,7 @@ from penstroke.experiments.workers import Conditions, Workers
 from penstroke.recipes import Recipe
 from penstroke.recipes.fields import CHOICES
 from penstroke.runs import Run
-from penstroke.training.adapt import adapt
+from penstroke.training.adapt import adapt_to
 
 FILE = "study.journal"
 NAME = "penstroke"
@@ -58,7 +58,7 @@ class Tuning:
         """Return the training of a trial."""
         by_name = {found.field: found for found in self.ranges}
         values = {name: value_of(by_name[name], value) for name, value in trial.params.items()}
-        recipe, _ = adapt(self.adapted.replace(**values), self.experiments.data.train)
+        recipe, _ = adapt_to(self.adapted.replace(**values), self.experiments.data)
         return Experiment(Setting(values, recipe), self.base.seed)
 
     @property

@@ -9,10 +9,8 @@ from penstroke.recipes import Option, options
 
 FIXED = {"name": "the runs are named after the varied fields", "seed": "use --seeds"}
 """Fields that cannot be varied, with the reason or the remedy."""
-OPTIONAL_FLAGS = ("flip", "mirror")
-"""Flags that the training images decide if they have no value."""
-NONE = ("mean", "std")
-"""Fields for which ``none`` is a value: it is measured on the training images."""
+PER_CHANNEL = ("mean", "std")
+"""Fields with one number for all channels, or one for each."""
 _EXAMPLE = "Write FIELD=VALUE,VALUE, for example --vary lr=0.1,0.5 or --vary channels=8x16,16x32."
 _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
 
@@ -85,7 +83,7 @@ def parse_value(option: Option, text: str) -> Any:
     Raises:
         UsageError: the text is not a value of the type of the field.
     """
-    if text == "none" and option.name in (*NONE, *OPTIONAL_FLAGS):
+    if text == "none" and option.optional:
         return None
     kind = option.type
     if kind is str:
@@ -102,7 +100,7 @@ def parse_value(option: Option, text: str) -> Any:
         what = "a whole number" if number is int else "a number"
         several = "" if single else ", or several joined by x, such as 16x32"
         raise UsageError(f"{option.name} is {text!r}; it must be {what}{several}.") from None
-    return values[0] if single or (option.name in NONE and len(values) == 1) else values
+    return values[0] if single or (option.name in PER_CHANNEL and len(values) == 1) else values
 
 
 def value_text(value: Any) -> str:

@@ -22,6 +22,8 @@ class Option:
     """What the field is, and the kinds of parts to which it applies."""
     choices: tuple[str, ...] = ()
     """The valid values of a field that is one of several words."""
+    optional: bool = False
+    """Whether the field may have no value (None)."""
 
 
 def options() -> list[Option]:
@@ -34,7 +36,7 @@ def options() -> list[Option]:
         elif name in PARTS:
             result += _options_of_parts(name)
         else:
-            result.append(Option(name, _plain_type(field.annotation), str(field.description), _words(field.annotation)))
+            result.append(_option(name, field.annotation, str(field.description)))
     names = [option.name for option in result]
     assert len(set(names)) == len(names), f"Two parts of a recipe share a flat name: {sorted(names)}."
     return result
@@ -55,7 +57,12 @@ def _options_of_parts(owner: str) -> Iterator[Option]:
             suffix = f" Only for {owner} {', '.join(part.kind for part in with_field)}."
         elif owner == "validation" and flat != owner:
             suffix = " Only with validation."
-        yield Option(flat, kinds[0], f"{field.description}{suffix}", _words(field.annotation))
+        yield _option(flat, field.annotation, f"{field.description}{suffix}")
+
+
+def _option(name: str, hint: Any, text: str) -> Option:
+    """Return the option for a field with the annotation ``hint``."""
+    return Option(name, _plain_type(hint), text, _words(hint), type(None) in get_args(hint))
 
 
 def _words(hint: Any) -> tuple[str, ...]:

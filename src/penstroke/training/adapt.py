@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from penstroke.data import Split
+from penstroke.data import Dataset, Split
 from penstroke.networks import ResNet
 from penstroke.recipes import Recipe
+from penstroke.training.start import split_validation
 
 SIDE = 12
 """Side, in pixels, to which images are reduced before they are compared."""
@@ -46,6 +47,18 @@ def adapt(recipe: Recipe, train: Split) -> tuple[Recipe, list[str]]:
     if isinstance(recipe.network, ResNet) and recipe.network.mirror is None:
         values["mirror"] = bool(values.get("flip", recipe.augmentation.flip))
     return recipe.replace(**values), notes
+
+
+def adapt_to(recipe: Recipe, data: Dataset) -> tuple[Recipe, list[str]]:
+    """Return the recipe adapted to the images that it trains on: those of ``data`` without its validation split.
+
+    The images are divided only for a recipe that leaves a value to them.
+
+    Raises:
+        DataError: see ``split_validation``.
+    """
+    leaves = recipe.scale_epochs or recipe.augmentation.flip is None or isinstance(recipe.network, ResNet)
+    return adapt(recipe, split_validation(data, recipe.validation)[0]) if leaves else (recipe, [])
 
 
 def mirrored_alike(split: Split) -> bool:

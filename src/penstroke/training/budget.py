@@ -16,7 +16,6 @@ from penstroke.networks import ResNet
 from penstroke.recipes import Recipe
 from penstroke.training.adapt import adapt
 from penstroke.training.loop import train_step
-from penstroke.training.losses import build_loss, class_weights
 from penstroke.training.start import build_start, split_validation
 from penstroke.training.tensors import TensorSplit
 
@@ -93,9 +92,8 @@ def _epoch_seconds(
     recipe: Recipe, data: Dataset, train: Split, validation: Split | None, device: torch.device, limit: float
 ) -> float:
     """Return the duration of an epoch and its evaluation, from single steps that take ``limit`` seconds at most."""
-    state, batches = build_start(recipe, data, train, device)
-    weights = class_weights(recipe.class_weights, train, device)
-    loss_of, source = build_loss(recipe.label_smoothing, recipe.augmentation.outliers, weights), batches.endless()
+    state, batches, loss_of = build_start(recipe, data, train, device)
+    source = batches.endless()
 
     def step() -> None:
         images, labels = next(source)

@@ -33,7 +33,7 @@ NOT_LAYERS = ("normalise", "calibration")
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of each tensor of a network."""
 Channels = float | tuple[float, ...] | None
-"""See ``training.start``."""
+"""One value for all channels, or one for each, or None to measure it on the training images."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from penstroke.training.finite import FiniteCheck
 from penstroke.training.fitted import Fitted
 from penstroke.training.history import Progress, State
 from penstroke.training.init import Init, resolve
-from penstroke.training.losses import Loss, build_loss, class_weights
+from penstroke.training.losses import Loss
 from penstroke.training.measure import Measurement, build_measurement
 from penstroke.training.optimizers import Optimizer
 from penstroke.training.progress import progress_printers
@@ -187,10 +187,10 @@ def _train(
     keeper = Keeper(recipe.selection)
     group, device = CallbackGroup(callbacks, world, first=(keeper,)), choose_device(wanted_device)
     train, validation = split_validation(data, recipe.validation)
-    weights = class_weights(recipe.class_weights, train, device)
-    loss_of = build_loss(recipe.label_smoothing, recipe.augmentation.outliers, weights, loss)
     recipe, _ = adapt(recipe, train)
-    state, batches = build_start(recipe, data, train, device, module=module, init=origin, world=world)
+    state, batches, loss_of = build_start(
+        recipe, data, train, device, module=module, init=origin, loss=loss, world=world
+    )
     batches = replace(batches, augment=with_transform(batches.augment, transform))
     state.started = started
     if start:

@@ -17,7 +17,7 @@ from penstroke.models.modules import check_network, weights_of
 from penstroke.recipes import Recipe
 from penstroke.runs import Run
 from penstroke.runtime import choose_device, differences, enough_memory, environment
-from penstroke.training.adapt import adapt
+from penstroke.training.adapt import adapt_to
 from penstroke.training.callbacks import Callback, check_callbacks
 from penstroke.training.checkpoint import Checkpoint, Checkpointer, latest
 from penstroke.training.fitted import Fitted
@@ -25,7 +25,7 @@ from penstroke.training.history import EpochRow, Progress
 from penstroke.training.init import Init
 from penstroke.training.interval import CheckpointInterval
 from penstroke.training.loop import fit
-from penstroke.training.start import check_statistics, split_validation
+from penstroke.training.start import check_statistics
 
 FLUSH_EVERY = 1000
 """Steps that are kept in memory before they are written."""
@@ -110,8 +110,7 @@ def train_run(
     conditions = environment(str(choose_device(device)))
     # Checked before the run folder is created, so that an invalid call creates none.
     _, channels, height, width = data.train.images.shape
-    train, _ = split_validation(data, recipe.validation)
-    recipe, notes = adapt(recipe, train)
+    recipe, notes = adapt_to(recipe, data)
     for note in notes:
         report(note)
     check_network(recipe.network, (channels, height, width), len(data.train.classes))

@@ -17,13 +17,11 @@ from penstroke.synthesis import batch_augmentation
 from penstroke.training.batches import Batches
 from penstroke.training.freezing import Freezing
 from penstroke.training.history import State
-from penstroke.training.init import Init, statistics
+from penstroke.training.init import Channels, Init, statistics
+from penstroke.training.losses import Loss, build_loss, class_weights
 from penstroke.training.optimizers import build_optimizers, last_layer
 from penstroke.training.tensors import TensorSplit
 from penstroke.training.world import World
-
-Channels = float | tuple[float, ...] | None
-"""One value for all channels, or one for each, or None to measure it on the training images."""
 
 
 def build_start(
@@ -34,9 +32,10 @@ def build_start(
     *,
     module: nn.Module | None = None,
     init: Init | None = None,
+    loss: Loss | None = None,
     world: World = World(),  # noqa: B008 - frozen
-) -> tuple[State, Batches]:
-    """Return the state before the first step, and the batches of all epochs.
+) -> tuple[State, Batches, Loss]:
+    """Return the state before the first step, the batches of all epochs, and the loss function.
 
     Args:
         recipe: the recipe, adapted to the images.
@@ -45,18 +44,21 @@ def build_start(
         device: device of the network and the images.
         module: trained instead of the network of the recipe, with the weights that it has.
         init: what is taken from another model.
+        loss: used instead of the loss of the recipe.
         world: rank of this process and number of processes.
 
     Raises:
-        UsageError: a part of the recipe does not apply to the images.
+        UsageError: a part of the recipe does not apply to the images or to ``loss``.
     """
+    weights = class_weights(recipe.class_weights, train, device)
+    loss_of = build_loss(recipe.label_smoothing, recipe.augmentation.outliers, weights, loss)
     spec = recipe.network if module is None else UnregisteredNetwork()
     description = describe(spec, train, data.card.preprocessing, *statistics(recipe, init))
     pictures = data.outliers.parts()[0] if data.outliers else None
     augment = batch_augmentation(recipe.augmentation, train, recipe.seed, device, pictures)
     batches = Batches(TensorSplit.from_split(train, device), recipe.batch_size, recipe.seed, augment, world)
     state = initial_state(spec, description, recipe.optimizer, recipe.seed, batches.steps, device, module, init)
-    return state, batches
+    return state, batches, loss_of
 
 
 def split_validation(data: Dataset, validation: Validation | None) -> tuple[Split, Split | None]:
