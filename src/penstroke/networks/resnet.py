@@ -33,6 +33,11 @@ class ResNet(NetworkSpec):
         description="Average over the image and its mirror image in evaluation; by default, if images are mirrored "
         "in training.",
     )
+    grey: bool | None = Field(
+        default=None,
+        description="Use only the mean of the channels; by default, if colours tell nothing about the classes of the "
+        "training images.",
+    )
 
     @model_validator(mode="after")
     def _same_lengths(self) -> "ResNet":
@@ -61,7 +66,8 @@ class ResNet(NetworkSpec):
                 "Use larger images (--size), or --network convnet.",
             )
         stride = first_stride(height, width)
-        yield "features", ResidualFeatures(inputs, self.channels, self.blocks, stride, mirror=bool(self.mirror))
+        flags = {"mirror": bool(self.mirror), "grey": bool(self.grey)}
+        yield "features", ResidualFeatures(inputs, self.channels, self.blocks, stride, **flags)
         output = nn.Linear(self.channels[-1], classes)
         nn.init.zeros_(output.weight)  # all classes are equally likely before training
         yield "fc", output

@@ -54,6 +54,10 @@ class Muon:
     kind: ClassVar[str] = "muon"
     lr: Rate = 0.02
     momentum: Momentum = 0.9
+    rescale: bool = Field(
+        default=False,
+        description="Rescale weight matrices to norm sqrt(rows) before each step; for layers before a normalisation.",
+    )
     head_lr: LearningRate = Field(default=0.005, description="Learning rate of Adam for the biases and the last layer.")
 
 
@@ -139,6 +143,10 @@ class Augmentation:
     )
     jitter: Fraction = Field(
         default=0.0, description="Largest random change of brightness, contrast and saturation, as a fraction."
+    )
+    mix_channels: bool = Field(
+        default=False,
+        description="Multiply the channels of each image by random weights; for networks that use their mean.",
     )
     cutout: Fraction = Field(
         default=0.0, description="Sides of a random rectangle that is covered, as a fraction of those of the image."

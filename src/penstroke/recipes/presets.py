@@ -5,7 +5,7 @@ from typing import Any
 
 from penstroke.errors import UsageError, nearest
 from penstroke.networks import PatchNet, ResNet
-from penstroke.recipes.parts import SGD, Augmentation, Evaluation, Muon, OneCycle, Validation
+from penstroke.recipes.parts import Augmentation, Evaluation, Muon, OneCycle, Validation
 from penstroke.recipes.recipe import Recipe
 from penstroke.schema import shown
 
@@ -77,14 +77,15 @@ def general(**flat: Any) -> Recipe:
     recipe = Recipe(
         name="general",
         network=ResNet(),
-        epochs=85,
+        epochs=110,
         scale_epochs=True,
         batch_size=128,
-        optimizer=SGD(lr=0.4, momentum=0.9, nesterov=True, weight_decay=5e-4, decay_biases=False),
+        optimizer=Muon(lr=0.12, momentum=0.6, rescale=True),
         schedule=OneCycle(warmup=0.2),
         augmentation=Augmentation(crop=0.125, flip=None, jitter=0.2, cutout=0.3),
         validation=Validation(share=0.1),
         label_smoothing=0.1,
+        precision="auto",
     )
     return recipe.replace(**flat)
 

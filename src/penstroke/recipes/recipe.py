@@ -89,6 +89,11 @@ class Recipe:
         description="Weights of the classes in the loss: none, or balanced (each image counts by the inverse of the "
         "number of images in its class).",
     )
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
+        default="float32",
+        description="Precision of convolutions and matrix products in training: float32, bfloat16, or auto (bfloat16 "
+        "where the device computes it faster).",
+    )
     seed: Seed = Field(default=0, description="Seed of the initial weights, the order of the images, and dropout.")
     mean: Mean | None = Field(
         default=None,

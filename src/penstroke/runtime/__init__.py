@@ -4,7 +4,7 @@ Importing this package imports neither torch nor NumPy. It does not depend on da
 """
 
 from penstroke.runtime.conditions import differences, environment
-from penstroke.runtime.device import DEVICES, choose_device
+from penstroke.runtime.device import DEVICES, choose_device, training_dtype
 from penstroke.runtime.memory import enough_memory, release_pages
 from penstroke.runtime.seeds import derived_seed, seed_step
 from penstroke.runtime.settings import configure
@@ -19,4 +19,5 @@ __all__ = [
     "environment",
     "release_pages",
     "seed_step",
+    "training_dtype",
 ]

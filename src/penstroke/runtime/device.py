@@ -41,6 +41,25 @@ def choose_device(name: str = "auto") -> "torch.device":
     return device
 
 
+def training_dtype(precision: str, device: "torch.device") -> "torch.dtype":
+    """Return the type of convolutions and matrix products for the precision of a recipe.
+
+    Args:
+        precision: ``float32``, ``bfloat16``, or ``auto``: ``bfloat16`` where the device has instructions for it.
+        device: device of the training.
+    """
+    import torch
+
+    if precision == "auto":
+        if device.type == "cuda":
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            capabilities = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+            fast = any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+        return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
 def _available() -> list[str]:
     """Return the kinds of devices that are available, the preferred one first."""
     import torch

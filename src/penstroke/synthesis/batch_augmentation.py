@@ -11,7 +11,7 @@ from penstroke.data import Split
 from penstroke.errors import DataError
 from penstroke.recipes.parts import Augmentation
 from penstroke.synthesis.augment import NO_CLASS, augment, insert_outliers, mix_outliers, shift_batch
-from penstroke.synthesis.photographs import crop_and_flip, cut_out, jitter_colours
+from penstroke.synthesis.photographs import crop_and_flip, cut_out, jitter_colours, mix_channels
 
 MAX_OUTLIERS = 14_000
 """Maximum number of images in the outlier pool; the pool is never larger than the training split."""
@@ -64,6 +64,8 @@ def batch_augmentation(
         images = augment(images, distortion) if distortion else images
         if crop or flip or jitter or cutout:
             images = cut_out(jitter_colours(crop_and_flip(images, crop, flip=flip), jitter), cutout)
+        if augmentation.mix_channels:
+            images = mix_channels(images.float())
         return images, labels
 
     return augment_batch

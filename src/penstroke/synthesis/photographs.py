@@ -48,6 +48,21 @@ def jitter_colours(images: Images, strength: float) -> Images:
     return images.clamp(0, 255)
 
 
+def mix_channels(images: Images) -> Images:
+    """Return images whose channels are multiplied by random weights, different for each image, of mean 1.
+
+    The mean of the channels is then a random mixture of them: another grey version of a colour image.
+
+    Args:
+        images: images, 0..255.
+
+    Returns:
+        The images; their values may be above 255.
+    """
+    weights = torch.rand(len(images), images.shape[1], 1, 1, device=images.device)
+    return images * (weights / weights.mean(1, keepdim=True))
+
+
 def cut_out(images: Images, size: float) -> Images:
     """Return images in which a random rectangle has the mean colour of the image (DeVries and Taylor, 2017).
 

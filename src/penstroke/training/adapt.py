@@ -1,4 +1,4 @@
-"""The values of a recipe that depend on the training images: mirroring, number of epochs, size of the batches."""
+"""The values of a recipe that depend on the training images: mirroring, colour, number of epochs, size of batches."""
 
 from typing import Any
 
@@ -14,6 +14,10 @@ SIDE = 12
 """Side, in pixels, to which images are reduced before they are compared."""
 COMPARED = 1000
 """Maximum number of images that are compared, and of those that they are compared with."""
+LEVELS = 8
+"""Levels of each channel in a histogram of colours."""
+RIDGE = 1e-3
+"""Penalty of the linear model of colours, for histograms of which each adds up to 1."""
 Array = np.ndarray
 
 
@@ -44,8 +48,14 @@ def adapt(recipe: Recipe, train: Split) -> tuple[Recipe, list[str]]:
             if flip
             else "images are not mirrored: mirrored training images look unlike others of their class (--flip)"
         )
-    if isinstance(recipe.network, ResNet) and recipe.network.mirror is None:
-        values["mirror"] = bool(values.get("flip", recipe.augmentation.flip))
+    if isinstance(recipe.network, ResNet):
+        if recipe.network.mirror is None:
+            values["mirror"] = bool(values.get("flip", recipe.augmentation.flip))
+        if recipe.network.grey is None:
+            grey = train.images.shape[1] > 1 and not colours_tell_classes(train)
+            values |= {"grey": True, "mix_channels": True} if grey else {"grey": False}
+            if grey:
+                notes.append("colours are not used: they do not tell the classes of the training images (--no-grey)")
     return recipe.replace(**values), notes
 
 
@@ -85,6 +95,32 @@ def mirrored_alike(split: Split) -> bool:
     plain, mirrored = correct(small[asked]), correct(small[asked][:, :, ::-1])
     worse, better = int((plain & ~mirrored).sum()), int((mirrored & ~plain).sum())
     return bool(worse - better <= 2 * (worse + better) ** 0.5)
+
+
+def colours_tell_classes(split: Split) -> bool:
+    """Return whether the colours of images, without their positions, tell anything about the classes.
+
+    A linear model of the histograms of the channels, fitted to one half of the images, classifies the other half, and
+    the other way round. Colours tell something if it is right more often than by chance, by more than three standard
+    deviations.
+
+    Args:
+        split: the images and their classes.
+    """
+    order = np.sort(np.random.RandomState(0).permutation(len(split))[: 2 * COMPARED])
+    labels, classes = split.labels[order], len(split.classes)
+    levels = split.images[order] // (256 // LEVELS)
+    histograms = np.stack([(levels == level).mean((2, 3)) for level in range(LEVELS)], 2).reshape(len(order), -1)
+    rows = np.concatenate([histograms - histograms.mean(0), np.ones((len(order), 1))], 1)
+    targets = np.eye(classes)[labels]
+    halves = np.array_split(np.random.RandomState(1).permutation(len(order)), 2)
+    correct = 0
+    for known, asked in (halves, halves[::-1]):
+        gram = rows[known].T @ rows[known] + RIDGE * len(known) * np.eye(rows.shape[1])
+        weights = np.linalg.solve(gram, rows[known].T @ targets[known])
+        correct += int(((rows[asked] @ weights).argmax(1) == labels[asked]).sum())
+    chance = float(np.bincount(labels).max()) / len(labels)
+    return bool(correct > chance * len(labels) + 3 * (chance * (1 - chance) * len(labels)) ** 0.5)
 
 
 def _reduced(images: UInt8[Array, "n c h w"]) -> Float32[Array, "n side side"]:

@@ -11,7 +11,7 @@ from penstroke.networks.layers import wrap_module
 from penstroke.networks.spec import UnregisteredNetwork
 from penstroke.recipes import Recipe
 from penstroke.recipes.parts import Optimizer, Validation
-from penstroke.runtime import derived_seed
+from penstroke.runtime import derived_seed, training_dtype
 from penstroke.schema import shown
 from penstroke.synthesis import batch_augmentation
 from penstroke.training.batches import Batches
@@ -58,6 +58,7 @@ def build_start(
     augment = batch_augmentation(recipe.augmentation, train, recipe.seed, device, pictures)
     batches = Batches(TensorSplit.from_split(train, device), recipe.batch_size, recipe.seed, augment, world)
     state = initial_state(spec, description, recipe.optimizer, recipe.seed, batches.steps, device, module, init)
+    state.network.precision = training_dtype(recipe.precision, device)
     return state, batches, loss_of
 
 

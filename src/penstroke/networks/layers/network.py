@@ -63,7 +63,22 @@ class Network(nn.Sequential):
 
     The first layer is ``normalise``; the last one of a calibrated network is ``calibration``. The output is
     ``float32`` of shape ``[n, classes]``.
+
+    Attributes:
+        precision: type in which convolutions and matrix products are computed in training; ``float32`` in evaluation.
     """
+
+    precision = torch.float32
+
+    def forward(self, images: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
+        """Return the log-probabilities of raw images."""
+        if not self.training or self.precision is torch.float32:
+            return super().forward(images)  # type: ignore[no-any-return]  # untyped in PyTorch
+        with torch.autocast(images.device.type, self.precision):
+            for layer in self:
+                # Probabilities of 8 bits would be too inaccurate for the gradient.
+                images = layer(images.float() if isinstance(layer, nn.LogSoftmax) else images)
+        return images
 
     def with_temperature(self, temperature: float) -> "Network":
         """Return a network of the same layers that ends with ``Temperature(temperature)``."""

@@ -46,13 +46,22 @@ class ResidualFeatures(nn.Sequential):
         blocks: number of residual blocks of each stage.
         stride: stride of the first convolution, for large images.
         mirror: in evaluation, return the mean of the features of the image and of its mirror image.
+        grey: use only the mean of the channels of the images.
     """
 
     def __init__(
-        self, inputs: int, channels: Sequence[int], blocks: Sequence[int], stride: int = 1, *, mirror: bool = False
+        self,
+        inputs: int,
+        channels: Sequence[int],
+        blocks: Sequence[int],
+        stride: int = 1,
+        *,
+        mirror: bool = False,
+        grey: bool = False,
     ) -> None:
         super().__init__()
-        self.mirror = mirror
+        self.mirror, self.grey = mirror, grey
+        inputs = 1 if grey else inputs
         kernel = max(3, 2 * stride - 1)
         self.add_module("conv", nn.Conv2d(inputs, channels[0], kernel, stride, padding=kernel // 2, bias=False))
         self.add_module("norm", nn.BatchNorm2d(channels[0]))
@@ -69,6 +78,8 @@ class ResidualFeatures(nn.Sequential):
 
     def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n features"]:
         """Return the features of normalised images."""
+        if self.grey:
+            input = input.mean(1, keepdim=True)
         features = self._mean_features(input)
         if self.training or not self.mirror:
             return features

@@ -35,11 +35,15 @@ class Muon(Optimizer):
         weights: weights ``[out, ...]``.
         lr: learning rate; each step changes a weight matrix by about this amount in every direction.
         momentum: decay of the accumulated gradient.
+        rescale: rescale each weight to norm ``sqrt(out)`` before each step. The output of a layer that is followed by
+            a normalisation does not depend on this norm, but with a constant norm, the relative change of each step
+            depends on the learning rate alone (as in K. Jordan, https://github.com/KellerJordan/cifar10-airbench).
     """
 
-    def __init__(self, weights: Iterable[nn.Parameter], lr: float, momentum: float) -> None:
+    def __init__(self, weights: Iterable[nn.Parameter], lr: float, momentum: float, *, rescale: bool = False) -> None:
         super().__init__(weights, lr, ("momentum",))
         self.momentum = momentum
+        self.rescale = rescale
 
     @torch.no_grad()
     def step(self, factor: float = 1.0) -> None:
@@ -50,4 +54,6 @@ class Muon(Optimizer):
             nesterov = gradient.add(accumulated, alpha=self.momentum).flatten(1)
             update = orthogonalise(nesterov).reshape(weight.shape)
             rows, columns = nesterov.shape
+            if self.rescale:
+                weight.mul_(rows**0.5 / (weight.norm() + 1e-7))
             weight.add_(update, alpha=-lr * max(1.0, rows / columns) ** 0.5)
