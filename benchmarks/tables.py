@@ -15,6 +15,7 @@ from benchmarks.own_pictures_table import own_pictures, peers
 from benchmarks.pictures_table import papers, pictures
 from benchmarks.ready_table import ready, ready_files
 from benchmarks.rejection_table import rejection
+from benchmarks.serving_table import serving
 from benchmarks.transfer_table import transfer
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +32,7 @@ PAGES = (
     "docs/rejection.md",
     "docs/reliability.md",
     "docs/reliability-hostile.md",
+    "docs/serving.md",
     "docs/transfer.md",
 )
 
@@ -175,6 +177,7 @@ def reliability() -> str:
 
 
 TABLES = {
+    "serving": serving,
     "accuracy": accuracy,
     "exports": exports,
     "hostile": hostile,

@@ -204,6 +204,20 @@ Examples:
   penstroke export ready --to web --single-file""",
     ),
     Command(
+        "serve",
+        "serve:serve",
+        "Serve a model over HTTP, with a web page.",
+        "[RUN] [OPTIONS]",
+        """\
+POST a picture file to /v1/predict or /v1/read; the page is at /. The model is
+loaded again on SIGHUP; without RUN, a run that is finished later is loaded, too.
+
+Examples:
+  penstroke serve
+  penstroke serve ready --port 8080 --workers 4
+  penstroke serve runs/robust --host 0.0.0.0 --token-file token.txt --rate 20""",
+    ),
+    Command(
         "data",
         "data:app",
         "List, download, describe and import datasets.",

@@ -169,19 +169,23 @@ class Classifier:
             return self._predict_images(pictures[None])[0]
         return _each(partial(self._predict_pictures, max_pixels=max_pixels), pictures)
 
-    def predict_each(self, pictures: Sequence[Picture], *, max_pixels: int = MAX_PIXELS) -> Iterator[Prediction]:
+    def predict_each(
+        self, pictures: Sequence[Picture], *, max_pixels: int = MAX_PIXELS, workers: int | None = None
+    ) -> Iterator[Prediction]:
         """Yield the prediction for each picture, in order. At most a few hundred pictures are in memory at a time.
 
         Args:
             pictures: pictures, see ``predict``.
             max_pixels: pictures with more pixels are rejected before they are decoded.
+            workers: number of processes that prepare pictures; 0 for this process, None for the fastest number.
 
         Yields:
             Predictions; for a picture that cannot be used, one with an ``error``.
         """
         description = self.description
         imports_torch = self.backend_name == "torch" and "torch" not in sys.modules
-        workers = worker_count(pictures, idle=not imports_torch)
+        if workers is None:
+            workers = worker_count(pictures, idle=not imports_torch)
         preparation = Preparation(description.preprocessing, description.image_shape, max_pixels)
         with preparing(pictures, preparation, workers) as results:
             _ = self.backend  # opens the model, and may import PyTorch, while the workers prepare pictures
@@ -269,7 +273,7 @@ class Classifier:
         log_probs = self.log_probs(np.stack([symbol.image for symbol in symbols])[:, None])
         predictions = make_predictions(log_probs, self.description.classes, threshold)
         pairs = zip(symbols, predictions, strict=True)
-        return Page(tuple(Detection(symbol.line, symbol.box, prediction) for symbol, prediction in pairs))
+        return Page(tuple(Detection(symbol.line, symbol.box, prediction, symbol.image) for symbol, prediction in pairs))
 
 
 def _each(

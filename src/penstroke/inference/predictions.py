@@ -1,12 +1,12 @@
 """The results of inference: the prediction for one picture, and the digits on a page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, UInt8
 from numpy import ndarray
 
 from penstroke.errors import DataError
@@ -79,6 +79,8 @@ class Detection:
     box: tuple[int, int, int, int]
     """``(x, y, width, height)`` in pixels of the picture."""
     prediction: Prediction
+    image: UInt8[ndarray, "h w"] | None = field(default=None, repr=False, compare=False)
+    """The image of the symbol that the network takes."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

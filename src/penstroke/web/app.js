@@ -15,7 +15,8 @@ const { classes, image_shape: imageShape, preprocessing } = model.description;
 const noun = classes.join("") === "0123456789" ? "digit" : preprocessing === "digit" ? "symbol" : "known class";
 
 const sheet = new Sheet(canvasOf("sheet"), sheetChanged);
-const ask = startReader();
+/** A server answers instead of a model in the browser; see `server.js`. */
+const ask = model.server ? (/** @type {any} */ question) => askServer(question, model.description) : startReader();
 /** @type {Reading[]} What was read in the drawing. */
 let readings = [];
 let selected = 0;
@@ -117,7 +118,7 @@ async function read() {
 function questionAt(scale) {
   const [width, height] = [Math.round(sheet.area.width * scale), Math.round(sheet.area.height * scale)];
   const { data } = sheet.pixels(width, height);
-  if (preprocessing !== "digit") return { kind: "fit", colours: data, width, height };
+  if (preprocessing !== "digit" || model.server) return { kind: "fit", colours: data, width, height };
   const grey = new Uint8Array(width * height);
   for (let i = 0; i < grey.length; i++) {
     grey[i] = 0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2];
@@ -264,10 +265,12 @@ function listen() {
 
 async function start() {
   const [channels, height, width] = imageShape;
-  const parameters = model.arrays.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const parameters = (model.arrays ?? []).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   element("input-size").textContent = `Input\n${width} × ${height} ${channels === 1 ? "grey" : "colour"} pixels`;
   const about = Number(parameters.toPrecision(3)).toLocaleString("en");
-  element("facts").textContent = `Model: ${model.description.source}, ${about} parameters`;
+  element("facts").textContent = `Model: ${model.description.source}${parameters ? `, ${about} parameters` : ""}`;
+  if (model.server) element("explain").hidden = true;
+  if (model.description.collects) showCorrections(classes, () => sheet.file(), showNotice);
   if (noun !== "digit") {
     element("title").textContent = noun === "symbol" ? "Draw a symbol" : "Draw or open a picture";
     element("introduction").textContent = `A small neural network recognises ${classes.length} classes while you draw.`;

@@ -24,7 +24,11 @@ interface Model {
     preprocessing: "digit" | "letterbox" | "crop";
     calibration: { threshold: number } | null;
     source: string;
+    /** Whether the server stores corrections. */
+    collects?: boolean;
   };
+  /** Whether a server computes the model; then there are no program and weights. */
+  server?: boolean;
   program: { input: string; output: string; steps: Step[] };
   arrays: { name: string; shape: number[]; dtype: "float16" | "float32" }[];
   /** Base64 of gzip of all arrays. */
