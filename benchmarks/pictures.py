@@ -23,6 +23,7 @@ from PIL import Image
 
 from benchmarks import outlier_pictures
 from benchmarks.conditions import RESULTS, save_result, seconds, summary
+from benchmarks.simple_preparation import otsu_crop_fit_centre, resize_only
 from benchmarks.trial_pictures import KINDS, trial
 from penstroke import Classifier, load, runtime
 from penstroke.evaluation.calibration import calibration_error
@@ -30,6 +31,8 @@ from penstroke.inference import Prediction
 from penstroke.pictures import open_picture
 
 FIRST_SEED = 50_000
+SIMPLE = {"resized": resize_only, "otsu": otsu_crop_fit_centre}
+"""Simple preparations that are compared with the one of ``penstroke.pictures``."""
 BINS = 15
 
 Picture = UInt8[ndarray, "h w *c"]
@@ -68,20 +71,17 @@ def single_digits(trial_: Trial) -> Figures:
     for kind in KINDS:
         seeds = range(FIRST_SEED, FIRST_SEED + each)
         pictures = [trial(seed, kind, part=trial_.part) for seed in seeds]
-        likeliest = trial_.classifier.log_probs(np.stack([merely_resized(p) for p, _ in pictures])).argmax(1)
-        labels = [trial_.classifier.description.classes[index] for index in likeliest]
-        by_resizing = sum(label == truth for label, (_, truth) in zip(labels, pictures, strict=True))
-        kinds[kind] = trial_.predictions(iter(pictures)) | {"resized": share(by_resizing, each)}
-        print(f"  {kind}: {kinds[kind]['right']} of {each}, resized {by_resizing}", flush=True)
-    total = share(sum(kind["right"] for kind in kinds.values()), each * len(KINDS))
-    by_resizing = sum(kind["resized"]["right"] for kind in kinds.values())
-    return total | {"kinds": kinds, "resized": share(by_resizing, each * len(KINDS))}
-
-
-def merely_resized(picture: Picture) -> UInt8[ndarray, "1 28 28"]:
-    """Return the usual simple preparation of a picture: grey, 28 x 28, and bright on dark."""
-    small = np.asarray(Image.fromarray(picture).convert("L").resize((28, 28), Image.Resampling.LANCZOS))
-    return (255 - small if np.median(small) > 127 else small)[None]
+        kinds[kind] = trial_.predictions(iter(pictures))
+        for name, simple in SIMPLE.items():
+            likeliest = trial_.classifier.log_probs(np.stack([simple(p)[None] for p, _ in pictures])).argmax(1)
+            labels = [trial_.classifier.description.classes[index] for index in likeliest]
+            right = sum(label == truth for label, (_, truth) in zip(labels, pictures, strict=True))
+            kinds[kind][name] = share(right, each)
+        simply = ", ".join(f"{name} {kinds[kind][name]['right']}" for name in SIMPLE)
+        print(f"  {kind}: {kinds[kind]['right']} of {each}, {simply}", flush=True)
+    count = each * len(KINDS)
+    total = share(sum(kind["right"] for kind in kinds.values()), count) | {"kinds": kinds}
+    return total | {name: share(sum(kind[name]["right"] for kind in kinds.values()), count) for name in SIMPLE}
 
 
 def scikit_digits(trial_: Trial) -> Figures:

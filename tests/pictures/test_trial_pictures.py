@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from benchmarks import pictures
 from benchmarks.drawings import canvases, drawings, mnist_drawings
 from benchmarks.outlier_pictures import KINDS, outlier_picture
 from benchmarks.pen_paths import SHAPES, drawn_digit, smooth
+from benchmarks.simple_preparation import resize_only
 from benchmarks.trial_pictures import trial, unseen_digits
 from penstroke.data import Dataset
 from penstroke.errors import EmptyPicture
@@ -69,9 +69,9 @@ def test_pen_paths_pass_through_their_corners() -> None:
 def test_a_merely_resized_picture_is_bright_on_dark() -> None:
     page = np.full((100, 80, 3), 240, np.uint8)
     page[40:60, 30:50] = 20
-    assert pictures.merely_resized(page).shape == (1, 28, 28)
-    assert pictures.merely_resized(page)[0, 0, 0] < 20 < 200 < pictures.merely_resized(page)[0, 14, 14]
-    assert pictures.merely_resized(255 - page)[0, 14, 14] > 200
+    assert resize_only(page).shape == (28, 28)
+    assert resize_only(page)[0, 0] < 20 < 200 < resize_only(page)[14, 14]
+    assert resize_only(255 - page)[14, 14] > 200
 
 
 def test_digits_drawn_in_a_browser() -> None:

@@ -17,6 +17,7 @@ from PIL.Image import Image
 
 from penstroke.errors import DataError, EmptyPicture, ModelError
 from penstroke.inference.backends import BATCH_SIZE, Backend, BackendOpener, choose_backend
+from penstroke.inference.evidence import reject_other_marks
 from penstroke.inference.predictions import Detection, Page, Prediction, make_predictions
 from penstroke.inference.preparation import preparing, worker_count
 from penstroke.inference.source import default_source, describe, model_path
@@ -273,7 +274,14 @@ class Classifier:
         log_probs = self.log_probs(np.stack([symbol.image for symbol in symbols])[:, None])
         predictions = make_predictions(log_probs, self.description.classes, threshold)
         pairs = zip(symbols, predictions, strict=True)
-        return Page(tuple(Detection(symbol.line, symbol.box, prediction, symbol.image) for symbol, prediction in pairs))
+        marks = [Detection(symbol.line, symbol.box, prediction, symbol.image) for symbol, prediction in pairs]
+        return Page(reject_other_marks(marks) if self._knows_outliers else tuple(marks))
+
+    @property
+    def _knows_outliers(self) -> bool:
+        """Whether the model was trained on outliers and calibrated, so that low probabilities are evidence of them."""
+        recipe = self.description.trained.get("recipe") or {}
+        return self.description.calibration is not None and bool(recipe.get("outliers"))
 
 
 def _each(

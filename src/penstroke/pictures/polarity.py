@@ -33,6 +33,7 @@ from penstroke.pictures.filters import (
     window_min,
 )
 from penstroke.pictures.ruled_lines import remove_ruled_lines
+from penstroke.pictures.tight import find_tight_ink
 
 WINDOWS = ((0.08, 1.0), (0.16, 1.0), (0.25, 0.7), (0.4, 0.3))
 """Windows in which strokes are detected, relative to the picture's side, and the weights of their scores."""
@@ -99,12 +100,18 @@ def estimate_ink(grey: Grey) -> InkEstimate:
         EmptyPicture: no stroke stands out.
     """
     paper = find_flat_paper(grey)
+    tight = find_tight_ink(grey)
     if paper is not None:
         estimate = ink_on_flat_paper(grey, paper)
         area = estimate.mask.sum()
         min_length = STROKE_LENGTH if area > SMALL_SHARE * grey.size else SHORT_STROKE_LENGTH
-        if min_length * estimate.max_width**2 <= area <= MAX_INK_SHARE * grey.size:
+        # In a tight picture, the most frequent level may be that of the ink.
+        same_polarity = tight is None or tight[1] == estimate.bright
+        if same_polarity and min_length * estimate.max_width**2 <= area <= MAX_INK_SHARE * grey.size:
             return estimate
+    if tight:
+        mask, bright, level = tight
+        return InkEstimate(mask, bright, *stroke_width(mask), level)
     return ink_in_photograph(grey)
 
 
