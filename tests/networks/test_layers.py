@@ -133,3 +133,21 @@ def test_hooks_do_not_change_a_network(images: Tensor, labels: Tensor) -> None:
 def test_a_network_without_layers_is_the_identity_with_calibration() -> None:
     log_probs = torch.full((2, 4), -math.log(4))
     torch.testing.assert_close(Network().with_temperature(5.0)(log_probs), log_probs)
+
+
+def test_bfloat16_is_used_in_training_alone_and_not_for_probabilities(images: Tensor) -> None:
+    network = ConvNet().build()
+    seen: dict[str, torch.dtype] = {}
+    for name in ("cn1", "fc2", "log_softmax"):
+        layer = network.get_submodule(name)
+        layer.register_forward_hook(lambda _, given, output, name=name: seen.update({name: output.dtype}))
+    plain = network.eval()(images)
+    network.precision = torch.bfloat16
+    assert torch.equal(network(images), plain), "in evaluation"
+    assert set(seen.values()) == {torch.float32}
+    log_probs = network.train()(images)
+    assert seen == {"cn1": torch.bfloat16, "fc2": torch.bfloat16, "log_softmax": torch.float32}
+    assert log_probs.dtype == torch.float32
+    log_probs.sum().backward()
+    assert all(weight.grad is not None and weight.grad.dtype == torch.float32 for weight in network.parameters())
+    torch.testing.assert_close(log_probs.exp().sum(1), torch.ones(len(images)))

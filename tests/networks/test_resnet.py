@@ -107,3 +107,12 @@ def test_invalid_sizes_are_rejected(arguments: dict[str, tuple[int, ...]], probl
 def test_json_gives_an_equal_spec() -> None:
     for spec in (ResNet(), ResNet(channels=(8, 16), blocks=(2, 1), mirror=True)):
         assert network_from_json(spec.to_json()) == spec
+
+
+def test_a_grey_network_sees_the_mean_of_the_channels() -> None:
+    network = trained_randomly(ResNet(channels=(8, 16), blocks=(0, 1), grey=True))
+    assert network.get_parameter("features.conv.weight").shape[1] == 1
+    images = photographs(4, 32, 24)
+    with torch.no_grad():
+        torch.testing.assert_close(network(images), network(images[:, [1, 2, 0]]))
+        assert (network(images) - network(255 - images)).abs().max() > 0.01

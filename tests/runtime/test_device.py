@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from penstroke.errors import UsageError
-from penstroke.runtime import DEVICES, choose_device
+from penstroke.runtime import DEVICES, choose_device, training_dtype
 
 
 @pytest.fixture
@@ -79,3 +79,22 @@ def test_an_unknown_device_gets_a_hint(name: str, hint: str) -> None:
 def test_an_unknown_device_without_a_hint_lists_the_known_ones(name: str) -> None:
     with pytest.raises(UsageError, match="Known: auto, cpu, cuda, mps, xpu"):
         choose_device(name)
+
+
+def test_auto_precision_is_what_the_processor_has_instructions_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    for capability, expected in (
+        ("avx512_bf16", torch.bfloat16),
+        ("amx_bf16", torch.bfloat16),
+        ("avx2", torch.float32),
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda name=capability: {name: True}, raising=False)
+        assert training_dtype("auto", cpu) == expected
+        assert training_dtype("bfloat16", cpu) == torch.bfloat16
+        assert training_dtype("float32", cpu) == torch.float32
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert training_dtype("auto", cpu) == torch.float32
+    assert training_dtype("auto", torch.device("mps")) == torch.float32
+    for fast, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *, including_emulation, fast=fast: fast)
+        assert training_dtype("auto", torch.device("cuda")) == expected

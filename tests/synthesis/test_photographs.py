@@ -7,7 +7,7 @@ import torch
 from penstroke.data import Split
 from penstroke.recipes.parts import Augmentation
 from penstroke.synthesis import batch_augmentation
-from penstroke.synthesis.photographs import crop_and_flip, cut_out, jitter_colours
+from penstroke.synthesis.photographs import crop_and_flip, cut_out, jitter_colours, mix_channels
 
 
 @pytest.fixture
@@ -85,6 +85,15 @@ def test_a_rectangle_gets_the_mean_colour() -> None:
     colours = changed[number][:, covered[number]]
     torch.testing.assert_close(colours, images[number].mean((1, 2))[:, None].expand_as(colours))
     assert torch.equal(cut_out(images, 0.0), images)
+
+
+def test_mixed_channels_are_multiples_of_the_channels(images: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    mixed = mix_channels(images.float())
+    weights = (mixed.flatten(2).sum(2) / images.float().flatten(2).sum(2)).numpy()
+    torch.testing.assert_close(mixed, images.float() * torch.from_numpy(weights)[:, :, None, None])
+    np.testing.assert_allclose(weights.mean(1), 1, rtol=1e-4)
+    assert (weights.std(0) > 0.2).all(), "different for each image"
 
 
 def test_the_recipe_applies_them_and_is_reproducible(images: torch.Tensor) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from penstroke import recipes
 from penstroke.data import Dataset, Split
-from penstroke.training.adapt import adapt, mirrored_alike
+from penstroke.training.adapt import adapt, colours_tell_classes, mirrored_alike
 
 
 def arrows(count: int, *, pointing_both_ways: bool) -> Split:
@@ -45,11 +45,12 @@ def test_few_and_small_images_give_an_answer(shape: tuple[int, ...]) -> None:
 def test_epochs_are_scaled_unless_they_are_given() -> None:
     general = recipes.general()
     assert general.epochs_for(5000) == general.epochs
-    assert general.epochs_for(1250) == 2 * general.epochs
+    assert general.epochs_for(1250) == general.epochs_for(4000) == round(1.1 * general.epochs)
+    assert general.epochs_for(20_000) == general.epochs / 2
     assert general.epochs_for(10**12) == 1
     assert recipes.book().epochs_for(10) == 2
     assert recipes.general(epochs=7).epochs_for(100) == 7
-    assert recipes.general(epochs=7, scale_epochs=True).epochs_for(1250) == 14
+    assert recipes.general(epochs=70, scale_epochs=True).epochs_for(1250) == 77
 
 
 def test_an_adapted_recipe_is_complete(small: Dataset) -> None:
@@ -71,3 +72,39 @@ def test_the_network_averages_over_mirror_images_if_training_does(small: Dataset
 @pytest.mark.parametrize("name", ["book", "fast", "robust"])
 def test_recipes_of_digits_are_unchanged(name: str, small: Dataset) -> None:
     assert adapt(recipes.get(name), small.train) == (recipes.get(name), [])
+
+
+def coloured(count: int, channels: int = 3, *, by_class: bool) -> Split:
+    """Return pictures of one colour each, which is random or, otherwise, different for the two classes."""
+    random = np.random.RandomState(0)
+    labels = np.arange(count) % 2
+    colours = random.randint(0, 200, (count, channels, 1, 1))
+    if by_class:
+        colours[:, 0] = 120 * labels[:, None, None] + random.randint(0, 80, (count, 1, 1))
+    noise = random.randint(0, 20, (count, channels, 12, 12))
+    return Split((colours + noise).astype(np.uint8), labels.astype(np.int64), ("a", "b"), "train")
+
+
+def test_colours_tell_classes_or_do_not() -> None:
+    assert colours_tell_classes(coloured(200, by_class=True))
+    assert not colours_tell_classes(coloured(200, by_class=False))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 5, 5), (2, 3, 30, 7), (3, 3, 1, 1)])
+def test_colours_of_few_and_small_images_give_an_answer(shape: tuple[int, ...]) -> None:
+    split = Split(np.zeros(shape, np.uint8), np.zeros(shape[0], np.int64), ("a",), "train")
+    assert colours_tell_classes(split) is False
+
+
+def test_colours_that_tell_nothing_are_not_used() -> None:
+    recipe, notes = adapt(recipes.general(), coloured(200, by_class=False))
+    assert recipe.flat()["grey"] is recipe.augmentation.mix_channels is True
+    assert "colours are not used" in notes[-1]
+    recipe, notes = adapt(recipes.general(), coloured(200, by_class=True))
+    assert recipe.flat()["grey"] is recipe.augmentation.mix_channels is False
+    assert not any("colours" in note for note in notes)
+
+
+def test_colours_are_used_if_the_recipe_says_so_and_grey_images_have_none() -> None:
+    assert adapt(recipes.general(grey=False), coloured(200, by_class=False))[0].flat()["grey"] is False
+    assert adapt(recipes.general(), coloured(200, 1, by_class=False))[0].flat()["grey"] is False

@@ -170,6 +170,18 @@ def test_muon_trains_the_matrices_outside_the_head(kind: str) -> None:
     assert not inner & rest
 
 
+def test_rescaled_weights_have_norm_sqrt_rows_before_each_step() -> None:
+    torch.manual_seed(0)
+    weight = nn.Parameter(7 * torch.randn(6, 4, 3, 3))
+    direction = weight.detach() / weight.detach().norm()
+    plain = nn.Parameter(6**0.5 * direction)
+    for parameter in (weight, plain):
+        parameter.grad = torch.ones_like(parameter)
+    Muon([weight], 0.1, 0.6, rescale=True).step(0.5)
+    Muon([plain], 0.1, 0.6).step(0.5)
+    torch.testing.assert_close(weight, plain)
+
+
 def test_biases_and_norms_are_without_weight_decay() -> None:
     network = ResNet(channels=(8, 16), blocks=(0, 1)).build((3, 8, 8), 3)
     spec = parts.SGD(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01, decay_biases=False)

@@ -41,8 +41,8 @@ Std = Annotated[
 ]
 REFERENCE_IMAGES = 5000
 """Number of training images for which ``epochs`` is meant if it is scaled."""
-MAX_SCALE = 2.0
-"""Largest factor of ``epochs``, for at most 1,250 images."""
+MAX_SCALE = 1.1
+"""Largest factor of ``epochs``, for at most 4,132 images."""
 FolderName = Annotated[
     str,
     StringConstraints(pattern=r"^[^./\\][^/\\]*$"),

@@ -16,7 +16,7 @@ from penstroke.models.files import model_bytes
 from penstroke.models.modules import check_network, weights_of
 from penstroke.recipes import Recipe
 from penstroke.runs import Run
-from penstroke.runtime import choose_device, differences, enough_memory, environment
+from penstroke.runtime import choose_device, differences, enough_memory, environment, training_dtype
 from penstroke.training.adapt import adapt_to
 from penstroke.training.callbacks import Callback, check_callbacks
 from penstroke.training.checkpoint import Checkpoint, Checkpointer, latest
@@ -107,10 +107,13 @@ def train_run(
         StorageError: the run cannot be written.
     """
     check_callbacks(callbacks)
-    conditions = environment(str(choose_device(device)))
+    used = choose_device(device)
+    conditions = environment(str(used))
     # Checked before the run folder is created, so that an invalid call creates none.
     _, channels, height, width = data.train.images.shape
     recipe, notes = adapt_to(recipe, data)
+    if recipe.precision == "auto" and training_dtype("auto", used) == torch.bfloat16:
+        notes.append("training computes in bfloat16, for which this device has instructions (--precision float32)")
     for note in notes:
         report(note)
     check_network(recipe.network, (channels, height, width), len(data.train.classes))
