@@ -54,7 +54,8 @@ def training_dtype(precision: str, device: "torch.device") -> "torch.dtype":
         if device.type == "cuda":
             fast = torch.cuda.is_bf16_supported(including_emulation=False)
         else:
-            capabilities = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+            known = device.type == "cpu" and hasattr(torch.cpu, "get_capabilities")  # PyTorch 2.11 may lack it
+            capabilities = torch.cpu.get_capabilities() if known else {}
             fast = any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
         return torch.bfloat16 if fast else torch.float32
     return torch.bfloat16 if precision == "bfloat16" else torch.float32

@@ -73,7 +73,7 @@ class Network(nn.Sequential):
     def forward(self, images: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
         """Return the log-probabilities of raw images."""
         if not self.training or self.precision is torch.float32:
-            return super().forward(images)  # type: ignore[no-any-return]  # untyped in PyTorch
+            return super().forward(images)  # type: ignore[no-untyped-call]
         with torch.autocast(images.device.type, self.precision):
             for layer in self:
                 # Probabilities of 8 bits would be too inaccurate for the gradient.
