@@ -9,7 +9,7 @@ TEXTS = {
     "photographs": ("5,000 photographs of ten classes, 32x32", "`penstroke train --data FOLDER`"),
     "photographs-2m": ("the same", "`--budget 2m`"),
     "photographs-100": ("100 photographs of each class", "default"),
-    "shapes": ("180 drawn shapes of three classes, 24 to 72 pixels", "default"),
+    "shapes": ("180 drawn shapes of three classes, 32 to 96 pixels", "default"),
     "digits": ("1,797 digits of scikit-learn, 8x8, five folds", "default; seconds for all five"),
 }
 """The data and the command of each case."""

@@ -48,7 +48,7 @@ def test_the_number_of_epochs_is_reported_and_recorded(
 ) -> None:
     from penstroke.recipes import recipe
 
-    monkeypatch.setattr(recipe, "REFERENCE_IMAGES", 0.05)
+    monkeypatch.setattr(recipe, "REFERENCE_IMAGES", 0.022)
     done = penstroke("train", "--data", shapes, *SMALL)
     assert done.code == 0, done.err
     assert "note: 2 epochs of 1 steps, for 66 training images" in done.err

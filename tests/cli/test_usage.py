@@ -133,7 +133,7 @@ def test_each_field_of_a_recipe_is_an_option_with_its_defaults(
     for option in recipes.options():
         name = option.name.replace("_", "-")
         assert f"--{name} " in text or f"--[no-]{name} " in text
-    assert "[default: 0.5 (fast: 0.15, robust: 0.02, general: 0.4)]" in text
+    assert "[default: 0.5 (fast: 0.15, robust: 0.02, general: 0.12)]" in text
     assert "[default: 32 (fast and robust: 256, general: 128)]" in text
     assert "[default: yes (fast, robust and general: no)]" in text
 

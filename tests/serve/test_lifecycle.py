@@ -122,7 +122,6 @@ def test_a_token_and_a_rate_limit(tmp_path: Path, digits: list[bytes]) -> None:
         statuses = [server.get("/healthz")[0] for _ in range(10)]
         assert set(statuses[:-1]) <= {200, 429}
         assert statuses.count(429) >= 4
-        assert server.stop(signal.SIGINT) == 128 + signal.SIGINT
 
 
 def test_an_overloaded_server_rejects_at_once_and_recovers(tmp_path: Path, photo: bytes) -> None:

@@ -116,7 +116,7 @@ def colours_tell_classes(split: Split) -> bool:
     halves = np.array_split(np.random.RandomState(1).permutation(len(order)), 2)
     correct = 0
     for known, asked in (halves, halves[::-1]):
-        gram = rows[known].T @ rows[known] + RIDGE * len(known) * np.eye(rows.shape[1])
+        gram = rows[known].T @ rows[known] + RIDGE * max(1, len(known)) * np.eye(rows.shape[1])
         weights = np.linalg.solve(gram, rows[known].T @ targets[known])
         correct += int(((rows[asked] @ weights).argmax(1) == labels[asked]).sum())
     chance = float(np.bincount(labels).max()) / len(labels)
