@@ -5,6 +5,8 @@ from jaxtyping import Bool, UInt8
 from numpy import ndarray
 from PIL import Image
 
+from penstroke.pictures.basics import bounding_box
+
 Grey = UInt8[ndarray, "h w"]
 Image28 = UInt8[ndarray, "28 28"]
 
@@ -43,8 +45,7 @@ def crop_fit_centre(ink: Grey, mask: Bool[ndarray, "h w"] | None = None) -> Imag
         mask: what the ink is cropped to; None for the levels above a tenth of the highest.
     """
     mask = ink > 0.1 * ink.max() if mask is None else mask
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    part = Image.fromarray(np.ascontiguousarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]))
+    part = Image.fromarray(np.ascontiguousarray(ink[bounding_box(mask)]))
     factor = 20 / max(part.size)
     size = (max(1, round(part.width * factor)), max(1, round(part.height * factor)))
     level = np.asarray(part.resize(size, Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.BOX))

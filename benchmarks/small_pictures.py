@@ -29,6 +29,7 @@ from benchmarks.simple_preparation import crop_fit_centre
 from penstroke import Classifier, load, runtime
 from penstroke.data import Split, stratified_split
 from penstroke.inference import Prediction
+from penstroke.pictures.basics import bounding_box
 from penstroke.pictures.files import MIN_SIDE
 
 KINDS = ("grey", "binary", "blurred", "dark", "alpha", "square", "slanted")
@@ -82,8 +83,7 @@ def _drawn(rng: Generator, kind: str, image: UInt8[ndarray, "28 28"]) -> Float[n
 
 
 def _cropped(level: Float[ndarray, "h w"]) -> Float[ndarray, "h w"]:
-    rows, columns = np.flatnonzero(level.max(1) > 0.2), np.flatnonzero(level.max(0) > 0.2)
-    return level[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return level[bounding_box(level > 0.2)]
 
 
 def _picture(rng: Generator, kind: str, ink: UInt8[ndarray, "h w"]) -> Image.Image:

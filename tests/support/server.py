@@ -96,6 +96,8 @@ def running_server(
             text=True,
             cwd=folder,
             env=environment,
+            # Programs in the background of a shell script ignore SIGINT, and so do the tests and servers they start.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     try:
         assert process.stdout

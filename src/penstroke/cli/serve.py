@@ -10,6 +10,7 @@ from penstroke.cli.options import MEGAPIXEL, Device, Json, Megapixels, RunArgume
 from penstroke.cli.output import Result, print_json, say, warn
 from penstroke.cli.shared import choose_run
 from penstroke.errors import UsageError
+from penstroke.runtime import available_cores
 
 _TOKEN = "PENSTROKE_TOKEN"
 _MIN_TOKEN = 16
@@ -87,7 +88,7 @@ def serve(
     settings = Settings(
         host=host,
         port=port,
-        workers=workers or _cores(),
+        workers=workers or available_cores(),
         device=device,
         max_bytes=max_body * MIB,
         max_pixels=megapixels * MEGAPIXEL,
@@ -139,7 +140,3 @@ def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
         if not value.startswith(("http://", "https://")) or value.count("/") != 2:
             raise UsageError(f"--origin is {value!r}.", "Give scheme, host and port, such as https://example.org.")
     return values
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

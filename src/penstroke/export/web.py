@@ -6,9 +6,7 @@ Both work from a web server and from ``file://``, and load nothing else: the mod
 import base64
 import gzip
 import hashlib
-import json
 import re
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -16,11 +14,8 @@ from numpy import ndarray
 
 from penstroke.export.precision import is_weight, round_model
 from penstroke.export.program import Program
+from penstroke.web import PAGE, SCRIPT, STYLE, read, with_model
 
-PAGE = "index.html"
-_SCRIPT = re.compile(r'<script src="(\w+\.js)"></script>')
-_STYLE = re.compile(r'<link rel="stylesheet" href="(\w+\.css)">')
-_NO_MODEL = 'id="model">null<'
 _TYPES = re.compile(r"^ */\*\*(?:(?!\*/).)*\*/\n", re.MULTILINE | re.DOTALL)
 """JSDoc comments, a quarter of the scripts: only the type checks of Penstroke read them."""
 
@@ -39,25 +34,18 @@ def web_page(program: Program, description: dict[str, Any], *, single_file: bool
     Raises:
         ModelError: a weight is too large for float16.
     """
-    page = _read(PAGE)
-    contents = {name: _read(name) for name in _STYLE.findall(page) + _SCRIPT.findall(page)}
+    page = read(PAGE)
+    contents = {name: read(name) for name in STYLE.findall(page) + SCRIPT.findall(page)}
     contents = {name: _TYPES.sub("", content) for name, content in contents.items()}
     if single_file:
         page, contents = _inlined(page, contents), {}
-    # "<" could begin or end an element.
-    model = json.dumps(_model(program, description), separators=(",", ":")).replace("<", "\\u003c")
-    assert page.count(_NO_MODEL) == 1
-    page = page.replace(_NO_MODEL, f'id="model">{model}<')
+    page = with_model(page, _model(program, description))
     return {name: content.encode() for name, content in {PAGE: page, **contents}.items()}
-
-
-def _read(name: str) -> str:
-    return (resources.files("penstroke") / "web" / name).read_text(encoding="utf-8")
 
 
 def _inlined(page: str, contents: dict[str, str]) -> str:
     """Return the page with style and scripts in it, which its content security policy allows by their hashes."""
-    for pattern, tag, policy in ((_STYLE, "style", "style-src"), (_SCRIPT, "script", "script-src")):
+    for pattern, tag, policy in ((STYLE, "style", "style-src"), (SCRIPT, "script", "script-src")):
         hashes = " ".join(_hash(f"\n{contents[name]}") for name in pattern.findall(page))
         page = page.replace(f"{policy} 'self'", f"{policy} {hashes}")
         page = pattern.sub(lambda match, tag=tag: f"<{tag}>\n{contents[match[1]]}</{tag}>", page)  # type: ignore[misc]

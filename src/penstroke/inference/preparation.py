@@ -3,7 +3,6 @@
 This module does not depend on PyTorch.
 """
 
-import os
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from numpy import ndarray
 
 from penstroke.errors import DataError
 from penstroke.inference.worker import Preparation, Worker, is_sent
+from penstroke.runtime import available_cores
 
 if TYPE_CHECKING:
     from penstroke.pictures.preprocessing import Picture
@@ -85,8 +85,7 @@ def worker_count(pictures: "Sequence[Picture]", *, idle: bool) -> int:
         return 0
     if idle and sum(map(_expected_seconds, sent)) < MIN_SECONDS:
         return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(len(sent), cores)
+    return min(len(sent), available_cores())
 
 
 def _expected_seconds(picture: "Picture") -> float:

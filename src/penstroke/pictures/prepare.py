@@ -41,7 +41,15 @@ def prepare(
     Raises:
         EmptyPicture: no symbol is found.
     """
-    ink = find_ink(picture, on_stage)
+    return symbol_in(find_ink(picture, on_stage), size, on_stage)
+
+
+def symbol_in(ink: Ink, size: int = 28, on_stage: StageCallback | None = None) -> UInt8[ndarray, "s s"]:
+    """Return the only symbol of a picture: see ``prepare``.
+
+    Raises:
+        EmptyPicture: no symbol is found.
+    """
     mask = detach_from_border(ink, symbol_mask(ink))
     check_strokes(ink, mask)
     symbol = isolate(ink.level, ink.mask, mask, ink.width)

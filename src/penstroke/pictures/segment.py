@@ -14,7 +14,7 @@ from numpy import ndarray
 from penstroke.pictures.basics import Mask, resize
 from penstroke.pictures.cuts import ScoreFunction, cut_digits, log_scores
 from penstroke.pictures.ink import Ink, find_ink
-from penstroke.pictures.prepare import check_strokes, detach_from_border, isolate, symbol_mask
+from penstroke.pictures.prepare import isolate, symbol_in
 from penstroke.pictures.shape import to_symbol
 
 SLOPES = np.linspace(-0.21, 0.21, 29)
@@ -115,18 +115,8 @@ def segment(picture: UInt8[ndarray, "h w *c"], score: ScoreFunction) -> list[Sym
         in_line = [symbol for c in joined for symbol in _symbols(ink, c, height, line, score)]
         symbols += in_line
         line += bool(in_line)
-    return [_as_prepared(ink, symbols[0])] if len(symbols) == 1 else symbols
-
-
-def _as_prepared(ink: Ink, symbol: Symbol) -> Symbol:
-    """Return the only symbol of a picture with the image that ``prepare`` makes of the picture.
-
-    Raises:
-        EmptyPicture: the marks are not pen strokes: see ``check_strokes``.
-    """
-    mask = detach_from_border(ink, symbol_mask(ink))
-    check_strokes(ink, mask)
-    return replace(symbol, image=to_symbol(isolate(ink.level, ink.mask, mask, ink.width)))
+    # A lone symbol gets the image and the checks of ``prepare``.
+    return [replace(symbols[0], image=symbol_in(ink))] if len(symbols) == 1 else symbols
 
 
 def find_writing(ink: Ink) -> list[Component]:

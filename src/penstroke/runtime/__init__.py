@@ -7,10 +7,11 @@ from penstroke.runtime.conditions import differences, environment
 from penstroke.runtime.device import DEVICES, choose_device, training_dtype
 from penstroke.runtime.memory import enough_memory, release_pages
 from penstroke.runtime.seeds import derived_seed, seed_step
-from penstroke.runtime.settings import configure
+from penstroke.runtime.settings import available_cores, configure
 
 __all__ = [
     "DEVICES",
+    "available_cores",
     "choose_device",
     "configure",
     "derived_seed",

@@ -5,6 +5,7 @@ No other module changes these settings. They change only when ``configure`` is c
 """
 
 import ctypes
+import os
 import sys
 from typing import Any
 
@@ -47,6 +48,11 @@ def configure(threads: int | None = None, *, tune: bool = True) -> None:
 def settings() -> dict[str, Any]:
     """Return the settings in effect: ``prepared`` (``configure`` was called), ``allocator``, ``flush_denormal``."""
     return dict(_settings)
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _keep_large_blocks() -> bool:

@@ -152,7 +152,7 @@ class App:
 
     async def _answer(self, request: Request) -> Response:
         method = request.scope["method"]
-        if self._settings.rate and not self._rates.allow((request.scope["client"] or ("",))[0]):
+        if not self._rates.allow((request.scope["client"] or ("",))[0]):
             raise Problem("rate-limit", headers=((b"retry-after", b"1"),))
         methods = self._routes.get(request.path)
         if methods is None:
@@ -270,27 +270,16 @@ class App:
     async def _body(self, request: Request) -> bytes:
         limit = self._settings.max_bytes
         stated = request.headers.get(b"content-length", b"0")
-        too_large = Problem("too-large", f"The body may have at most {limit} bytes.")
-        if not stated.isdigit() or len(stated) > 18 or int(stated) > limit:
-            raise too_large
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        if not message["more_body"]:
-            content: bytes = message["body"]
-            if len(content) > limit:
-                raise too_large
-            return content
-        body = bytearray(message["body"])
-        while message["more_body"]:
-            if len(body) > limit:
-                raise too_large
+        too_large = not stated.isdigit() or len(stated) > 18 or int(stated) > limit
+        body, more = bytearray(), True
+        while more and not too_large:
             message = await request.receive()
             if message["type"] == "http.disconnect":
                 raise Disconnected
             body += message["body"]
-        if len(body) > limit:
-            raise too_large
+            more, too_large = message["more_body"], len(body) > limit
+        if too_large:
+            raise Problem("too-large", f"The body may have at most {limit} bytes.")
         return bytes(body)
 
     def _computed(self, reply: Reply) -> Response:

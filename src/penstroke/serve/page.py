@@ -1,17 +1,15 @@
 """The web page of a server: the page of ``penstroke/web``, which asks the server instead of a model of its own."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from penstroke.serve.model_card import model_card
 from penstroke.serve.openapi import description as openapi
 from penstroke.serve.settings import Settings
+from penstroke.web import PAGE, SCRIPT, STYLE, read, with_model
 
-_SCRIPT = re.compile(r'<script src="(\w+\.js)"></script>')
 _TYPES = {"html": b"text/html; charset=utf-8", "js": b"text/javascript; charset=utf-8", "css": b"text/css"}
 _UNUSED = ("runtime.js", "drawing.js", "fitting.js", "worker.js")
 """Scripts that compute a model in the browser."""
@@ -60,20 +58,15 @@ class Pages:
 
 
 def _page_files(model: dict[str, Any], *, collects: bool) -> dict[str, PageFile]:
-    page = _read("index.html")
+    page = read(PAGE)
     for before, after in _CHANGES:
         assert before in page, before
         page = page.replace(before, after)
     for name in _UNUSED:
         page = page.replace(f'<script src="{name}"></script>\n', "")
     card = model_card(model) | {"collects": collects}
-    text = json.dumps({"description": card, "server": True}).replace("<", "\\u003c")
-    page = page.replace('id="model">null<', f'id="model">{text}<')
-    names = [*_SCRIPT.findall(page), "style.css"]
-    contents = {"/": ("html", page)} | {f"/{name}": (name.rpartition(".")[2], _read(name)) for name in names}
+    page = with_model(page, {"description": card, "server": True})
+    names = STYLE.findall(page) + SCRIPT.findall(page)
+    contents = {"/": ("html", page)} | {f"/{name}": (name.rpartition(".")[2], read(name)) for name in names}
     files = {path: PageFile(content.encode(), _TYPES[kind]) for path, (kind, content) in contents.items()}
     return files | {"/openapi.json": PageFile(json.dumps(openapi()).encode(), b"application/json")}
-
-
-def _read(name: str) -> str:
-    return (resources.files("penstroke") / "web" / name).read_text(encoding="utf-8")

@@ -99,11 +99,6 @@ class Pool:
         """Number of requests in the queues."""
         return len(self._quick) + len(self._slow)
 
-    @property
-    def pids(self) -> list[int]:
-        """Numbers of the worker processes."""
-        return [worker.pid for worker in self._workers]
-
     async def use(self, template: Template) -> None:
         """Answer new requests with the model of a template; workers of the former model finish what they have.
 

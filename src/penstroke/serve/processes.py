@@ -59,11 +59,6 @@ class Template:
         self.source = source
         self.model: dict[str, Any] = {}
 
-    @property
-    def pid(self) -> int:
-        """The number of the process."""
-        return self._process.pid
-
     async def load(self) -> None:
         """Wait until the model is loaded and checked; ``model`` describes it then.
 

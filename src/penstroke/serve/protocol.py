@@ -32,12 +32,7 @@ class Connections:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.open: set[LimitedProtocol] = set()
-        self.rejected: dict[str, int] = {}
         self.draining = False
-
-    def reject(self, code: str) -> None:
-        """Count a connection that was closed because of a limit."""
-        self.rejected[code] = self.rejected.get(code, 0) + 1
 
     async def check_deadlines(self) -> None:
         """Close connections whose deadline has passed, until cancelled."""
@@ -145,7 +140,6 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             self._unsent_since = self._unsent_since or now
             if now - self._unsent_since > WRITE_SECONDS:
-                self.shared.reject("slow-reader")
                 self.transport.abort()
             return
         self._unsent_since = 0.0
@@ -171,7 +165,6 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _close_with(self, problem: Problem) -> None:
         """Answer a request that is not passed to the application, and close the connection."""
-        self.shared.reject(problem.code)
         body = problem.body("")
         lines = [
             STATUS_LINE[problem.status],

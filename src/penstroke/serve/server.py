@@ -5,16 +5,12 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from penstroke.errors import UsageError, require_extra
 from penstroke.serve.log import configure_logging, log
 from penstroke.serve.processes import Template
 from penstroke.serve.settings import DRAIN_SECONDS, Settings
 from penstroke.serve.template import Source
-
-if TYPE_CHECKING:
-    from penstroke.serve.app import App
 
 BACKLOG = 2048
 
@@ -44,29 +40,22 @@ def serve(source: str, settings: Settings, on_ready: Callable[[str], object]) ->
         template.close()
 
 
-def make_app(settings: Settings, connections: Any) -> "tuple[App, Any]":
-    """Return the ASGI application and its pool, whose model is not loaded yet."""
-    from penstroke.serve.app import App
-    from penstroke.serve.metrics import Metrics
-    from penstroke.serve.page import Pages
-    from penstroke.serve.pool import Pool
-
-    pool = Pool(settings, log)
-    metrics = Metrics(lambda: pool.waiting, lambda: len(connections.open), lambda: pool.replaced)
-    pages = Pages(lambda: pool.model, settings)
-    return App(settings, pool, metrics, pages, log), pool
-
-
 async def _run(
     template: Template, settings: Settings, listener: socket.socket, on_ready: Callable[[str], object]
 ) -> None:
     import uvicorn
 
+    from penstroke.serve.app import App
+    from penstroke.serve.metrics import Metrics
+    from penstroke.serve.page import Pages
+    from penstroke.serve.pool import Pool
     from penstroke.serve.protocol import Connections, protocol_class
     from penstroke.serve.reloading import Reloader
 
     connections = Connections(settings.max_connections)
-    app, pool = make_app(settings, connections)
+    pool = Pool(settings, log)
+    metrics = Metrics(lambda: pool.waiting, lambda: len(connections.open), lambda: pool.replaced)
+    app = App(settings, pool, metrics, Pages(lambda: pool.model, settings), log)
     configure_logging()
     config = uvicorn.Config(
         app,
@@ -81,7 +70,7 @@ async def _run(
         backlog=BACKLOG,
         timeout_graceful_shutdown=round(DRAIN_SECONDS),
     )
-    reloader = Reloader(pool, settings, app.metrics)
+    reloader = Reloader(pool, settings, metrics)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:

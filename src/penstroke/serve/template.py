@@ -79,10 +79,11 @@ def _load(source: Source) -> "tuple[Answerer, dict[str, Any]]":
     start = time.monotonic()
     classifier = Classifier.load(source.source, source.device, threads=1)
     if classifier.backend_name == "torch":
+        from penstroke import runtime
         from penstroke.errors import require_extra
 
         require_extra("train", "torch")
-        import_torch()
+        runtime.configure(1)  # threads do not survive a fork
     answerer = Answerer(classifier, source.max_pixels)
     accuracy = check_model(classifier, source.classes)
     _warm_up(answerer)
@@ -95,13 +96,6 @@ def _load(source: Source) -> "tuple[Answerer, dict[str, Any]]":
         "load_seconds": round(time.monotonic() - start, 3),
     }
     return answerer, report
-
-
-def import_torch() -> None:
-    """Import PyTorch and limit it to one thread."""
-    from penstroke import runtime
-
-    runtime.configure(1)
 
 
 def _warm_up(answerer: "Answerer") -> None:

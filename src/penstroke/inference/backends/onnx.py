@@ -1,6 +1,5 @@
 """Compute an exported ONNX model with onnxruntime, on the CPU."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from penstroke.errors import ModelError
 from penstroke.inference.backends import BATCH_SIZE
 from penstroke.models.description import Description
 from penstroke.models.onnx_files import REMEDY, read_onnx
+from penstroke.runtime import available_cores
 
 
 class OnnxBackend:
@@ -35,7 +35,7 @@ class OnnxBackend:
     def __init__(self, content: bytes, description: Description, threads: int | None = None) -> None:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only: warnings concern devices that are not used
-        options.intra_op_num_threads = threads or _cores()
+        options.intra_op_num_threads = threads or available_cores()
         # Threads that wait actively would slow down the processes that prepare pictures.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         with _explained():
@@ -89,10 +89,6 @@ class OnnxBackend:
 def _signature(value: Any) -> tuple[str, list[Any]]:
     """Return the type of an input or output, and its shape without the number of images."""
     return value.type, list(value.shape[1:])
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
