@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from penstroke.estimator import PenstrokeClassifier
     from penstroke.evaluation import evaluate
     from penstroke.inference import Classifier
-    from penstroke.networks import ConvNet, PatchNet, ResNet
+    from penstroke.networks import ConvNet, PatchNet, ResNet, VGGNet
     from penstroke.recipes import Recipe
     from penstroke.training import Callback, StopTraining, fit
 
@@ -32,6 +32,7 @@ __all__ = [
     "Recipe",
     "ResNet",
     "StopTraining",
+    "VGGNet",
     "__version__",
     "evaluate",
     "fit",
@@ -47,7 +48,7 @@ _load, __dir__, _ = lazy_loader.attach(
         "estimator": ["PenstrokeClassifier"],
         "evaluation": ["evaluate"],
         "inference": ["Classifier"],
-        "networks": ["ConvNet", "PatchNet", "ResNet"],
+        "networks": ["ConvNet", "PatchNet", "ResNet", "VGGNet"],
         "recipes": ["Recipe"],
         "training": ["Callback", "StopTraining", "fit"],
     },

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from penstroke.errors import UsageError
 from penstroke.networks import ResNet, network_from_json
-from penstroke.networks.layers.residual import ResidualBlock
-from penstroke.networks.resnet import first_stride
+from penstroke.networks.features import first_stride
+from penstroke.networks.layers.features import ResidualBlock
 
 
 def photographs(count: int = 6, height: int = 32, width: int = 32) -> torch.Tensor:

@@ -32,7 +32,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"schedule": "one-cycle", "label_smoothing": 0.1, "class_weights": "balanced"},
     {"validation": 0.2, "schedule": "step", "test_each_epoch": False},
     {"distortion": 0.4, "outliers": 0.2},
-    {"network": "resnet", "channels": (16, 16), "blocks": (0, 1), "optimizer": "sgd", "lr": 0.1, "momentum": 0.9,
+    {"network": "vggnet", "channels": (16, 16), "optimizer": "sgd", "lr": 0.1, "momentum": 0.9,
      "nesterov": True, "decay_biases": False, "crop": 0.1, "flip": True, "jitter": 0.2, "cutout": 0.3},
 ]  # fmt: skip
 

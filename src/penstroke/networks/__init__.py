@@ -16,5 +16,6 @@ for _module in sorted(iter_modules(__path__), key=lambda module: module.name):
 from penstroke.networks.convnet import ConvNet  # noqa: E402
 from penstroke.networks.patchnet import PatchNet  # noqa: E402
 from penstroke.networks.resnet import ResNet  # noqa: E402
+from penstroke.networks.vggnet import VGGNet  # noqa: E402
 
-__all__ = ["NETWORKS", "ConvNet", "NetworkSpec", "PatchNet", "ResNet", "network_from_json", "register"]
+__all__ = ["NETWORKS", "ConvNet", "NetworkSpec", "PatchNet", "ResNet", "VGGNet", "network_from_json", "register"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from penstroke.errors import UsageError, nearest
-from penstroke.networks import PatchNet, ResNet
+from penstroke.networks import PatchNet, VGGNet
 from penstroke.recipes.parts import Augmentation, Evaluation, Muon, OneCycle, Validation
 from penstroke.recipes.recipe import Recipe
 from penstroke.schema import shown
@@ -67,7 +67,7 @@ def robust(**flat: Any) -> Recipe:
 
 
 def general(**flat: Any) -> Recipe:
-    """Return the recipe for pictures of any kind: a residual network, with augmentation of photographs.
+    """Return the recipe for pictures of any kind: a convolutional network, and augmentation of photographs.
 
     ``docs/general.md`` describes how it was found and how accurate it is.
 
@@ -76,8 +76,8 @@ def general(**flat: Any) -> Recipe:
     """
     recipe = Recipe(
         name="general",
-        network=ResNet(),
-        epochs=110,
+        network=VGGNet(),
+        epochs=85,
         scale_epochs=True,
         batch_size=128,
         optimizer=Muon(lr=0.12, momentum=0.6, rescale=True),

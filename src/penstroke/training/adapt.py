@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from penstroke.data import Dataset, Split
-from penstroke.networks import ResNet
+from penstroke.networks.features import FeatureNetwork
 from penstroke.recipes import Recipe
 from penstroke.training.start import split_validation
 
@@ -34,7 +34,7 @@ def adapt(recipe: Recipe, train: Split) -> tuple[Recipe, list[str]]:
     notes = []
     count = len(train)
     steps = -(-count // recipe.batch_size)
-    if isinstance(recipe.network, ResNet):
+    if isinstance(recipe.network, FeatureNetwork):
         # Batches of equal size: batch normalisation is inaccurate for a last batch of few images.
         values["batch_size"] = -(-count // steps)
     if recipe.scale_epochs:
@@ -48,7 +48,7 @@ def adapt(recipe: Recipe, train: Split) -> tuple[Recipe, list[str]]:
             if flip
             else "images are not mirrored: mirrored training images look unlike others of their class (--flip)"
         )
-    if isinstance(recipe.network, ResNet):
+    if isinstance(recipe.network, FeatureNetwork):
         if recipe.network.mirror is None:
             values["mirror"] = bool(values.get("flip", recipe.augmentation.flip))
         if recipe.network.grey is None:
@@ -67,7 +67,7 @@ def adapt_to(recipe: Recipe, data: Dataset) -> tuple[Recipe, list[str]]:
     Raises:
         DataError: see ``split_validation``.
     """
-    leaves = recipe.scale_epochs or recipe.augmentation.flip is None or isinstance(recipe.network, ResNet)
+    leaves = recipe.scale_epochs or recipe.augmentation.flip is None or isinstance(recipe.network, FeatureNetwork)
     return adapt(recipe, split_validation(data, recipe.validation)[0]) if leaves else (recipe, [])
 
 

@@ -12,7 +12,7 @@ import torch
 from penstroke.data import Dataset, Split
 from penstroke.errors import UsageError
 from penstroke.inference.backends.torch import forward_batches
-from penstroke.networks import ResNet
+from penstroke.networks.features import FeatureNetwork
 from penstroke.recipes import Recipe
 from penstroke.training.adapt import adapt
 from penstroke.training.loop import train_step
@@ -20,7 +20,7 @@ from penstroke.training.start import build_start, split_validation
 from penstroke.training.tensors import TensorSplit
 
 WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
-"""Factors of the channels of a residual network."""
+"""Factors of the channels of a network with batch normalisation."""
 MULTIPLE = 16
 """Channels are multiples of this. With 8 channels, the convolutions of PyTorch 2.13 on the CPU corrupt memory."""
 MIN_SHARE = 0.75
@@ -38,8 +38,8 @@ EVALUATED = 256
 def for_budget(recipe: Recipe, data: Dataset, seconds: float, device: torch.device) -> tuple[Recipe, str]:
     """Return the recipe that uses a given time best, and a note on it.
 
-    A residual network gets the largest width for which the time is enough for about as many epochs as the recipe has;
-    for other networks, only the number of epochs is chosen.
+    A network with batch normalisation gets the largest width for which the time is enough for about as many epochs as
+    the recipe has; for other networks, only the number of epochs is chosen.
 
     Args:
         recipe: the training.
@@ -75,13 +75,14 @@ def for_budget(recipe: Recipe, data: Dataset, seconds: float, device: torch.devi
             "Give more time, use smaller images (--size), or fewer.",
         )
     expected = count * cost + time.perf_counter() - started
-    width = f", channels {' '.join(map(str, chosen.network.channels))}" if isinstance(chosen.network, ResNet) else ""
+    network = chosen.network
+    width = f", channels {' '.join(map(str, network.channels))}" if isinstance(network, FeatureNetwork) else ""
     return chosen.replace(epochs=count), f"{count} epochs{width}: about {expected:.0f} s, {cost:.2g} s for each epoch"
 
 
 def _widths(recipe: Recipe) -> list[Recipe]:
     """Return the recipe with each width of its network, from the smallest on."""
-    if not isinstance(recipe.network, ResNet):
+    if not isinstance(recipe.network, FeatureNetwork):
         return [recipe]
     channels = recipe.network.channels
     scaled = [tuple(max(MULTIPLE, round(each * width / MULTIPLE) * MULTIPLE) for each in channels) for width in WIDTHS]

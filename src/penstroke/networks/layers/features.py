@@ -1,6 +1,6 @@
-"""The convolutional part of a residual network: blocks with batch normalisation, and the mean of their output."""
+"""Convolutional networks without their output layer: blocks with batch normalisation, and the mean of their output."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
@@ -37,14 +37,33 @@ class ResidualBlock(nn.Module):
         return F.relu(self.norm2(self.conv2(hidden)) + self.shortcut(input))
 
 
-class ResidualFeatures(nn.Sequential):
-    """A convolution and residual blocks, and the mean of their output over all pixels.
+class PooledStage(nn.Sequential):
+    """Two 3x3 convolutions with batch normalisation; a 2x2 max-pool after the first one halves height and width.
+
+    Args:
+        inputs: channels of the input.
+        outputs: channels of the output.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.add_module("conv1", nn.Conv2d(inputs, outputs, 3, padding=1, bias=False))
+        self.add_module("pool", nn.MaxPool2d(2, ceil_mode=True))
+        self.add_module("norm1", nn.BatchNorm2d(outputs))
+        self.add_module("relu1", nn.ReLU())
+        self.add_module("conv2", nn.Conv2d(outputs, outputs, 3, padding=1, bias=False))
+        self.add_module("norm2", nn.BatchNorm2d(outputs))
+        self.add_module("relu2", nn.ReLU())
+
+
+class MeanFeatures(nn.Sequential):
+    """A convolution, further layers, and the mean of their output over all pixels.
 
     Args:
         inputs: channels of the images.
-        channels: channels of each stage; every stage but the first halves height and width.
-        blocks: number of residual blocks of each stage.
+        outputs: channels of the first convolution.
         stride: stride of the first convolution, for large images.
+        layers: names and modules of the further layers.
         mirror: in evaluation, return the mean of the features of the image and of its mirror image.
         grey: use only the mean of the channels of the images.
     """
@@ -52,26 +71,22 @@ class ResidualFeatures(nn.Sequential):
     def __init__(
         self,
         inputs: int,
-        channels: Sequence[int],
-        blocks: Sequence[int],
-        stride: int = 1,
+        outputs: int,
+        stride: int,
+        layers: Iterable[tuple[str, nn.Module]],
         *,
-        mirror: bool = False,
-        grey: bool = False,
+        mirror: bool,
+        grey: bool,
     ) -> None:
         super().__init__()
         self.mirror, self.grey = mirror, grey
         inputs = 1 if grey else inputs
         kernel = max(3, 2 * stride - 1)
-        self.add_module("conv", nn.Conv2d(inputs, channels[0], kernel, stride, padding=kernel // 2, bias=False))
-        self.add_module("norm", nn.BatchNorm2d(channels[0]))
+        self.add_module("conv", nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False))
+        self.add_module("norm", nn.BatchNorm2d(outputs))
         self.add_module("relu", nn.ReLU())
-        before = channels[0]
-        for stage, (outputs, count) in enumerate(zip(channels, blocks, strict=True), start=1):
-            for number in range(1, count + 1):
-                halved = 2 if stage > 1 and number == 1 else 1
-                self.add_module(f"block{stage}_{number}", ResidualBlock(before, outputs, halved))
-                before = outputs
+        for name, layer in layers:
+            self.add_module(name, layer)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
