@@ -104,6 +104,13 @@ class StorageError(PenstrokeError):
     exit_code = 4
 
 
+class ProcessError(PenstrokeError):
+    """Another process of the same training has ended or does not answer (exit code 4)."""
+
+    kind = "process"
+    exit_code = 4
+
+
 class CheckFailed(PenstrokeError):
     """A check failed: an exported file differs from its model, or a result is below a limit (exit code 5)."""
 

@@ -74,9 +74,18 @@ def say(text: str, end: str = "\n") -> None:
     emit(text, sys.stdout, end)
 
 
+_notes = {"muted": False}
+
+
+def mute_notes() -> None:
+    """Print no notes in this process, because another one prints them."""
+    _notes["muted"] = True
+
+
 def warn(text: str) -> None:
     """Print a note on stderr."""
-    emit(f"note: {escape_control(text)}", sys.stderr)
+    if not _notes["muted"]:
+        emit(f"note: {escape_control(text)}", sys.stderr)
 
 
 def print_error(error: PenstrokeError, *, as_json: bool) -> None:

@@ -9,9 +9,10 @@ from cyclopts import Parameter
 
 from penstroke import recipes
 from penstroke.cli.init_options import Freeze, InitFrom, open_init, planned, recipe_of
+from penstroke.cli.launched import connected, device_of_launch, run_of_launch
 from penstroke.cli.options import DATA_HELP, Device, Json, Size, SkipBroken, Threads, duration
 from penstroke.cli.outlier_options import OutliersFrom, load_outliers, with_outliers
-from penstroke.cli.output import Result, escape_control, say, warn
+from penstroke.cli.output import Result, escape_control, mute_notes, say, warn
 from penstroke.cli.recipe_options import chosen_recipe, with_recipe_options
 from penstroke.cli.resuming import Conditions, check_unchanged, conditions_of
 from penstroke.cli.seeds import TrainJobs, TrainSeeds, check_inapplicable, train_seeds
@@ -19,6 +20,7 @@ from penstroke.cli.shared import RunFolder, warn_if_renamed, warn_if_too_many_th
 from penstroke.errors import UsageError, require_extra
 from penstroke.experiments.source import Source
 from penstroke.training.interval import CheckpointInterval
+from penstroke.training.launch import Launch, launch
 
 if TYPE_CHECKING:
     from penstroke.data import Dataset
@@ -144,7 +146,10 @@ def train(
     if budget is not None:
         fixed = {"--resume": resume, "--init": init}
         check_inapplicable("--budget", fixed | {f"--{name}": name in fields for name in ("epochs", "channels")})
-    run = _run_to_resume(resume)
+    launched = launch()
+    if launched.world.size > 1:
+        check_inapplicable("several processes", {"--budget": budget})
+    run = _run_to_resume(resume) or run_of_launch(launched, out)
     origin = open_init(init, freeze, resuming=run is not None)
     if origin:
         fields = {"network": origin.description.network} | fields
@@ -159,10 +164,10 @@ def train(
         threads=threads, tune=tune,
     )  # fmt: skip
     if run is not None:
-        check_unchanged(run, chosen, recipe, data, out, size)
-        if run.finished:
+        check_unchanged(run, chosen, recipe, data, out if resume else None, size)
+        if run.finished and launched.world.size == 1:
             return _nothing_to_resume(run)
-    return _train(run, chosen, conditions, interval, out, track or (), budget, origin, freeze, as_json=json)
+    return _train(run, chosen, conditions, interval, out, track or (), budget, origin, freeze, launched, as_json=json)
 
 
 def _run_to_resume(resume: Path | bool) -> "Run | None":
@@ -191,10 +196,13 @@ def _train(
     budget: float | None,
     source: "InitSource | None",
     freeze: float | None,
+    launched: Launch,
     *,
     as_json: bool,
 ) -> Result:
     """Train and print progress; return the result."""
+    if not launched.leads:
+        mute_notes()
     started = time.perf_counter()
     require_extra("train", "torch")
     from penstroke import runtime
@@ -202,14 +210,14 @@ def _train(
     from penstroke.cli.progress import Downloads
     from penstroke.cli.training_notes import note_rejection, warn_if_guessing, warn_of_class_weights
     from penstroke.data import load
-    from penstroke.training import resume_run, train_run
+    from penstroke.training import follow_run, resume_run, train_run
     from penstroke.training.budget import for_budget
     from penstroke.training.progress import EpochPrinter, training_printer
     from penstroke.training.tracking import build_tracker
 
     runtime.configure(conditions.threads, tune=conditions.tune)
     warn_if_too_many_threads(conditions.threads, "training")
-    device = str(runtime.choose_device(conditions.device))  # checked before the data is downloaded
+    device = device_of_launch(conditions.device, launched)  # checked before the data is downloaded
     trackers = [build_tracker(name, warn) for name in dict.fromkeys(track)]
     data = load(conditions.data, progress=Downloads(), size=conditions.size, skip_broken=conditions.skip_broken)
     load_outliers(conditions.outliers_from, data)
@@ -224,15 +232,24 @@ def _train(
     init = planned(source, recipe, data, freeze)
     stop = SignalStop()
     callbacks = [training_printer(recipe.log_every), *([] if as_json else [EpochPrinter(say)]), *trackers, stop]
-    with stop.listening():
+    with stop.listening(), connected(launched, device) as (world, needed):
+        if world.from_first(run is not None and run.finished):
+            return _nothing_to_resume(run) if run else Result(None, printed=True)
+        if not launched.leads:
+            fitted = follow_run(data, world=world, device=device, callbacks=[stop, *needed])
+            return Result(None, exit_code=0 if fitted.history.finished else stop.exit_code, printed=True)
+        callbacks += needed
         if run is None:
             interval = interval or CheckpointInterval()
             run, fitted = train_run(
-                recipe, data, device=device, out=out, callbacks=callbacks, interval=interval, report=warn, init=init
-            )
+                recipe, data, device=device, out=out, callbacks=callbacks, interval=interval, report=warn, init=init,
+                world=world, job=launched.job,
+            )  # fmt: skip
             warn_if_renamed(out, run.path)
         else:
-            fitted = resume_run(run, data, device=device, callbacks=callbacks, interval=interval, report=warn)
+            fitted = resume_run(
+                run, data, device=device, callbacks=callbacks, interval=interval, report=warn, world=world
+            )
         warn_if_guessing(fitted, data, balanced=recipe.class_weights == "balanced")
         note_rejection(fitted, recipe.validation.rejection_rate if recipe.validation else 0.0)
         text = _drawn(run, fitted, data, recipe)

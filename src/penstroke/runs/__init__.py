@@ -4,7 +4,17 @@ This package does not depend on networks, datasets or training, and imports neit
 """
 
 from penstroke.runs.evaluations import Evaluation, list_evaluations, read_evaluation, save_evaluation
-from penstroke.runs.find import MODEL_SUFFIXES, is_run, latest, list_runs, model_file, open_run, skipped, to_resume
+from penstroke.runs.find import (
+    MODEL_SUFFIXES,
+    is_run,
+    latest,
+    list_runs,
+    model_file,
+    of_job,
+    open_run,
+    skipped,
+    to_resume,
+)
 from penstroke.runs.record import DataSource, ErrorInfo, Resumption, RunRecord, State, read_record, write_record
 from penstroke.runs.run import HOME, MODEL, Run, create
 
@@ -25,6 +35,7 @@ __all__ = [
     "list_evaluations",
     "list_runs",
     "model_file",
+    "of_job",
     "open_run",
     "read_evaluation",
     "read_record",

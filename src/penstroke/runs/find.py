@@ -93,6 +93,16 @@ def to_resume(path: Path | None = None, home: Path = HOME) -> Run:
     return next((run for run in reversed(trainings) if not run.finished), trainings[-1])
 
 
+def of_job(job: str, home: Path = HOME) -> Run | None:
+    """Return the latest run in ``home`` of a launch of several processes, or None.
+
+    Args:
+        job: name of the launch.
+        home: folder of the runs.
+    """
+    return next((run for run in reversed(list_runs(home)) if run.record.job == job), None)
+
+
 def model_file(source: str | Path) -> Path:
     """Return the path of a model file or an ONNX file.
 

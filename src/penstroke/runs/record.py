@@ -97,6 +97,8 @@ class RunRecord:
     """For third-party weights: their kind and file."""
     checkpoint_every: str | None = None
     """The interval between checkpoints, as given by the user: ``auto``, ``never``, ``500``, ``30s``."""
+    job: str | None = None
+    """Name of the launch of several processes, which continues this run after a restart."""
     unknown: dict[str, Any] = Field(default_factory=dict)
     """Keys written by a newer version; they are kept when the record is written again."""
 

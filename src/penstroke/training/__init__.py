@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from penstroke.training.fitted import Fitted
     from penstroke.training.history import EpochRow, History, Progress, State
     from penstroke.training.loop import fit, train_epoch, train_step
-    from penstroke.training.recorder import resume_run, train_run
+    from penstroke.training.recorder import follow_run, resume_run, train_run
 
 __all__ = [
     "Callback",
@@ -28,6 +28,7 @@ __all__ = [
     "StopTraining",
     "World",
     "fit",
+    "follow_run",
     "resume_run",
     "train_epoch",
     "train_run",
@@ -40,6 +41,6 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "fitted": ["Fitted"],
         "history": ["EpochRow", "History", "Progress", "State"],
         "loop": ["fit", "train_epoch", "train_step"],
-        "recorder": ["resume_run", "train_run"],
+        "recorder": ["follow_run", "resume_run", "train_run"],
     },
 )

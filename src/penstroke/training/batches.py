@@ -25,7 +25,7 @@ BLOCKS_IN_MEMORY = 128
 BLOCKS_PER_READ = 16
 """Number of blocks read before mapped pages are released; the system maps more pages than were read."""
 
-Batch = tuple[UInt8[Tensor, "b c h w"] | Float[Tensor, "b c h w"], Int64[Tensor, "b"]]
+Batch = tuple[UInt8[Tensor, "part c h w"] | Float[Tensor, "part c h w"], Int64[Tensor, "b"]]
 
 
 def shuffled(count: int, seed: int, *key: int) -> Int64[Tensor, "count"]:
@@ -43,8 +43,9 @@ class Batches:
         size: images per batch, over all processes; the last batch of an epoch may have fewer.
         seed: seed of the order and of the random state of each step.
         augment: applied to each batch; None returns the raw images.
-        world: rank of this process and number of processes. Each rank gets its contiguous part of every batch. The
-            whole batch is augmented first, so that the parts of all ranks together are the batch of a single process.
+        world: rank of this process and number of processes. Each rank gets its contiguous part of the images of every
+            batch, and all labels. The whole batch is augmented first, so that the parts of all ranks together are the
+            batch of a single process.
     """
 
     split: TensorSplit
@@ -69,8 +70,7 @@ class Batches:
             seed_step(self.seed, epoch, step)
             if self.augment:
                 images, labels = self.augment(images, labels)
-            part = self.world.part(len(labels))
-            yield images[part], labels[part]
+            yield images[self.world.part(len(labels))], labels
 
     def endless(self) -> Iterator[Batch]:
         """Yield the batches of epoch after epoch, without end."""

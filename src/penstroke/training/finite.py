@@ -40,7 +40,7 @@ class FiniteCheck:
         step = self._state.step
         if self._losses is not None:
             loss = self._losses[step - 1]
-            if self._batches.world.any(loss - loss != 0):  # not 0 only for NaN and infinity
+            if loss - loss != 0:  # not 0 only for NaN and infinity; all processes have the same losses
                 self._raise_for_loss(step - 1)
         elif step % STEPS_PER_CHECK == 0:
             self._check_losses()
@@ -52,13 +52,13 @@ class FiniteCheck:
             ModelError: a number is not finite.
         """
         self._check_losses()
-        if self._batches.world.any(not self._weights_are_finite()):
+        if not self._weights_are_finite():
             self._raise("the weights after", len(self._state.losses) - 1, "are not finite")
 
     def _check_losses(self) -> None:
         invalid = (~self._state.losses[: self._state.step].isfinite()).nonzero()
-        if self._batches.world.any(len(invalid) > 0):
-            self._raise_for_loss(int(invalid[0]) if len(invalid) else self._state.step - 1)
+        if len(invalid):
+            self._raise_for_loss(int(invalid[0]))
 
     def _raise_for_loss(self, step: int) -> NoReturn:
         if self._on_cpu and step and not self._weights_are_finite():

@@ -44,7 +44,7 @@ from penstroke.training.world import World
 def train_step(
     network: nn.Module,
     optimizers: Sequence[Optimizer],
-    images: UInt8[Tensor, "b c h w"] | Float[Tensor, "b c h w"],
+    images: UInt8[Tensor, "part c h w"] | Float[Tensor, "part c h w"],
     labels: Int64[Tensor, "b"],
     loss_of: Loss = F.nll_loss,
     factor: float = 1.0,
@@ -57,17 +57,18 @@ def train_step(
     Args:
         network: returns log-probabilities for raw images.
         optimizers: together they train all parameters.
-        images: raw or augmented images, 0..255.
-        labels: class indices.
+        images: raw or augmented images, 0..255; the part of the batch that this process computes.
+        labels: class indices of the whole batch.
         loss_of: loss of log-probabilities and labels.
         factor: factor of the learning rates.
-        world: no process takes the step if the loss of any process is not finite.
+        world: rank of this process and number of processes.
     """
-    loss = loss_of(network(images), labels)
-    if loss.is_cpu and world.any(not math.isfinite(loss.item())):
+    loss = loss_of(world.forward(network, images, len(labels)), labels)
+    if loss.is_cpu and not math.isfinite(loss.item()):
         return loss.detach()  # a step would make the weights NaN and hide the cause
     network.zero_grad()
     loss.backward()
+    world.sum_gradients(network)
     for optimizer in optimizers:
         optimizer.step(factor)
     return loss.detach()
@@ -191,11 +192,12 @@ def _train(
     state, batches, loss_of = build_start(
         recipe, data, train, device, module=module, init=origin, loss=loss, world=world
     )
+    world.prepare(state.network)
     batches = replace(batches, augment=with_transform(batches.augment, transform))
     state.started = started
     if start:
         restore(state, start)
-    measurement = build_measurement(recipe.evaluation, recipe.validation, data, validation, device)
+    measurement = build_measurement(recipe.evaluation, recipe.validation, data, validation, device, world)
     factor = partial(lr_factor, recipe.schedule, epochs=recipe.epochs)
     _train_epochs(state, batches, recipe.epochs, keeper, measurement, factor, loss_of, group)
     return _fitted(state, keeper, measurement)

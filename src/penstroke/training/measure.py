@@ -19,6 +19,7 @@ from penstroke.recipes.parts import Evaluation, Validation
 from penstroke.training.batches import Batches
 from penstroke.training.history import EpochRow, State
 from penstroke.training.tensors import TensorSplit
+from penstroke.training.world import World
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Measurement:
         batch_size: images per batch.
         rejection_rate: fraction of the validation images, 0..1, that the calibrated model may reject.
         outliers: images that show none of the classes, on the device of the network.
+        world: rank of this process and number of processes; each computes a part of the images.
     """
 
     test: TensorSplit | None
@@ -38,6 +40,7 @@ class Measurement:
     batch_size: int
     rejection_rate: float = 0.0
     outliers: Tensor | None = None
+    world: World = World()  # noqa: RUF009 - frozen
     _calibrated: tuple[Network, Calibration | None] | None = None
 
     def epoch_row(self, state: State, batches: Batches, network: Network, *, last: bool) -> EpochRow:
@@ -103,11 +106,18 @@ class Measurement:
         return score(self._log_probs(network, split), split.labels.cpu().numpy())
 
     def _log_probs(self, network: Network, split: TensorSplit) -> Float[ndarray, "n classes"]:
-        return forward_batches(network, split.images, self.batch_size).cpu().numpy()
+        part = split.images[self.world.part(len(split))]
+        found = forward_batches(network, part, self.batch_size)
+        return self.world.whole(found, len(split)).cpu().numpy()
 
 
 def build_measurement(
-    evaluation: Evaluation, validation: Validation | None, data: Dataset, part: Split | None, device: torch.device
+    evaluation: Evaluation,
+    validation: Validation | None,
+    data: Dataset,
+    part: Split | None,
+    device: torch.device,
+    world: World = World(),  # noqa: B008 - frozen
 ) -> Measurement:
     """Return the measurement that a recipe specifies.
 
@@ -117,6 +127,7 @@ def build_measurement(
         data: the test split is read only if it is measured.
         part: the validation split.
         device: device of the network.
+        world: rank of this process and number of processes.
 
     Raises:
         DataError: the test split is measured, but is missing or cannot be read.
@@ -132,4 +143,5 @@ def build_measurement(
         evaluation.test_batch_size,
         validation.rejection_rate if validation else 0.0,
         torch.from_numpy(data.outliers.parts()[1]).to(device) if data.outliers else None,
+        world,
     )

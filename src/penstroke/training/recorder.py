@@ -11,7 +11,7 @@ import torch
 
 from penstroke import runs, storage
 from penstroke.data import CARDS, Dataset, fingerprint
-from penstroke.errors import PenstrokeError, RunError, StorageError, UsageError
+from penstroke.errors import DataError, PenstrokeError, RunError, StorageError, UsageError
 from penstroke.models.files import model_bytes
 from penstroke.models.modules import check_network, weights_of
 from penstroke.recipes import Recipe
@@ -25,7 +25,9 @@ from penstroke.training.history import EpochRow, Progress
 from penstroke.training.init import Init
 from penstroke.training.interval import CheckpointInterval
 from penstroke.training.loop import fit
+from penstroke.training.snapshot import Snapshot
 from penstroke.training.start import check_statistics
+from penstroke.training.world import World
 
 FLUSH_EVERY = 1000
 """Steps that are kept in memory before they are written."""
@@ -74,6 +76,7 @@ class _Training:
     interval: CheckpointInterval
     conditions: dict[str, Any]
     init: Init | None
+    world: World
 
 
 def train_run(
@@ -86,6 +89,8 @@ def train_run(
     interval: CheckpointInterval = CheckpointInterval(),  # noqa: B008 - frozen
     report: Callable[[str], None] = lambda _: None,
     init: Init | None = None,
+    world: World = World(),  # noqa: B008 - frozen
+    job: str | None = None,
 ) -> tuple[Run, Fitted]:
     """Train as ``fit`` does, and record everything in a new run folder.
 
@@ -101,10 +106,13 @@ def train_run(
         interval: how often checkpoints are written.
         report: called with one sentence for each value of the recipe that is chosen by the training images.
         init: what the training takes from another model: see ``init.plan``.
+        world: number of processes. This process has the rank 0; the others call ``follow_run``.
+        job: name of the launch of these processes, which the run records.
 
     Raises:
         UsageError, ModelError, DataError: see ``fit``.
         StorageError: the run cannot be written.
+        ProcessError: another process has ended.
     """
     check_callbacks(callbacks)
     used = choose_device(device)
@@ -119,9 +127,10 @@ def train_run(
     check_network(recipe.network, (channels, height, width), len(data.train.classes))
     check_statistics(recipe.mean, recipe.std, channels)
     values = {"data": _source(data), "checkpoint_every": str(interval), "init": init.to_json() if init else None}
+    values["job"] = job
     run = runs.create(recipe.name, conditions, out, recipe, **values)
     with run.locked_for_training():
-        return run, _train(run, _Training(recipe, data, device, callbacks, interval, conditions, init), None)
+        return run, _train(run, _Training(recipe, data, device, callbacks, interval, conditions, init, world), None)
 
 
 def resume_run(
@@ -132,6 +141,7 @@ def resume_run(
     callbacks: Sequence[Callback] = (),
     interval: CheckpointInterval | None = None,
     report: Callable[[str], None] = lambda _: None,
+    world: World = World(),  # noqa: B008 - frozen
 ) -> Fitted:
     """Continue a run from its latest valid checkpoint. The result equals that of an uninterrupted run, bit for bit.
 
@@ -143,6 +153,7 @@ def resume_run(
         interval: how often checkpoints are written; None keeps the interval of the run.
         report: called with one sentence for each of these: where the run resumes, which checkpoints are invalid, and
             which conditions differ, so that the result may differ, too.
+        world: see ``train_run``. The number of processes may be another one than before.
 
     Raises:
         RunError: the run is finished, is being trained, or was trained on other images; or it has no checkpoint, and
@@ -174,7 +185,43 @@ def resume_run(
         run.metrics.cut(int(checkpoint.context["metrics"]) if checkpoint else 0)
         resumed = {"after": after, "when": datetime.now(UTC).isoformat(timespec="seconds"), "differ": differ}
         run.update(state="running", error=None, checkpoint_every=str(interval), resumed=[*run.record.resumed, resumed])
-        return _train(run, _Training(run.recipe(), data, device, callbacks, interval, conditions, init), checkpoint)
+        training = _Training(run.recipe(), data, device, callbacks, interval, conditions, init, world)
+        return _train(run, training, checkpoint)
+
+
+def follow_run(data: Dataset, *, world: World, device: str = "auto", callbacks: Sequence[Callback] = ()) -> Fitted:
+    """Train with the process of rank 0, which calls ``train_run`` or ``resume_run`` and writes the run.
+
+    Args:
+        data: the same data.
+        world: rank of this process and number of processes.
+        device: see ``fit``.
+        callbacks: notified of each step and epoch.
+
+    Raises:
+        UsageError, ModelError, DataError: see ``fit``; the training images may differ from those of rank 0.
+        ProcessError: another process has ended.
+    """
+    recipe, init, start = _agreed(world, data)
+    return fit(recipe, data, init=init, device=device, callbacks=callbacks, progress=False, start=start, world=world)
+
+
+def _agreed(
+    world: World, data: Dataset, recipe: Recipe | None = None, init: Init | None = None, start: Snapshot | None = None
+) -> tuple[Recipe, Init | None, Snapshot | None]:
+    """Return what the process of rank 0 trains.
+
+    Raises:
+        DataError: the training images of a process differ from those of rank 0.
+    """
+    images = fingerprint(data.train) if world.size > 1 else ""
+    recipe, init, start, expected = world.from_first((recipe, init, start, images))
+    if world.any(images != expected):
+        raise DataError(
+            "The training images of the processes differ.", "Give all of them the same data (--data, PENSTROKE_DATA)."
+        )
+    assert recipe is not None, "rank 0 has a recipe"
+    return recipe, init, start
 
 
 def _recorded_interval(run: Run) -> CheckpointInterval:
@@ -215,14 +262,16 @@ def _train(run: Run, training: _Training, checkpoint: Checkpoint | None) -> Fitt
         run, training.data.train, context, training.interval, recorder.flush, checkpoint.folder if checkpoint else None
     )
     callbacks = [recorder, checkpointer, *training.callbacks]
-    start = checkpoint.snapshot if checkpoint else None
     try:
+        recipe, init, start = _agreed(
+            training.world, training.data, training.recipe, training.init, checkpoint.snapshot if checkpoint else None
+        )
         for callback in training.callbacks:
             callback.on_run_start(run, training.data)
         with enough_memory("Use a smaller network (--channels, --hidden) or smaller batches (--batch-size)."):
             fitted = fit(
-                training.recipe, training.data, init=training.init, device=training.device, callbacks=callbacks,
-                progress=False, start=start,
+                recipe, training.data, init=init, device=training.device, callbacks=callbacks, progress=False,
+                start=start, world=training.world,
             )  # fmt: skip
         recorder.flush()
         if not fitted.history.finished:

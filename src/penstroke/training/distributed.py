@@ -1,0 +1,232 @@
+"""Training in several processes that ``torchrun`` starts, on one machine or many.
+
+All processes take the same steps: each computes a contiguous part of every batch. The log-probabilities of the parts
+are gathered, so that each process computes the loss of the whole batch, and the gradients are added. The result is that
+of one process with the same recipe, up to the rounding of float32: normalisation over the batch uses the statistics of
+the whole batch, and dropout masks are parts of the mask of the whole batch.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, distributed, nn
+from torch.nn import functional as F
+
+from penstroke.errors import ProcessError
+from penstroke.training.world import Value, World
+
+TIMEOUT = timedelta(minutes=5)
+"""Time that a process waits for another one before it fails."""
+Result = TypeVar("Result")
+
+
+@contextmanager
+def joined(world: World, device: torch.device) -> Iterator[World]:
+    """Connect the processes of a training within the block; ``launch.world`` tells them apart.
+
+    Args:
+        world: rank of this process and number of processes. One process is not connected to anything.
+        device: device of the training. GPUs communicate with NCCL, CPUs with gloo.
+
+    Raises:
+        ProcessError: a process cannot be reached.
+    """
+    if world.size == 1:
+        yield world
+        return
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    _checked(lambda: distributed.init_process_group(backend, timeout=TIMEOUT))
+    try:
+        yield Processes(world.rank, world.size, device)
+    finally:
+        distributed.destroy_process_group()
+
+
+@dataclass(frozen=True)
+class Processes(World):
+    """Several processes, connected by PyTorch's process group.
+
+    Args:
+        device: device of the tensors that are exchanged.
+
+    Raises:
+        ProcessError: raised by each method if another process has ended or does not answer.
+    """
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    _batch: "Batch" = field(default_factory=lambda: Batch(), compare=False)
+
+    def any(self, flag: bool) -> bool:
+        """Return whether ``flag`` is true in any process; see ``World.any``."""
+        value = torch.tensor(float(flag), device=self.device)
+        _checked(lambda: distributed.all_reduce(value, distributed.ReduceOp.MAX))
+        return bool(value)
+
+    def from_first(self, value: Value) -> Value:
+        """Return the value of rank 0; see ``World.from_first``."""
+        values = [value]
+        _checked(lambda: distributed.broadcast_object_list(values, 0, device=self.device))
+        return values[0]
+
+    def prepare(self, network: nn.Module) -> None:
+        """Replace layers of dropout and batch normalisation by those of the whole batch; see ``World.prepare``."""
+        for module in list(network.modules()):
+            for name, layer in module.named_children():
+                if type(layer) in (nn.Dropout, nn.Dropout2d):
+                    setattr(module, name, SharedDropout(layer, self, self._batch))
+                elif type(layer) in (nn.BatchNorm1d, nn.BatchNorm2d):
+                    setattr(module, name, SharedBatchNorm(layer))
+
+    def forward(
+        self, network: nn.Module, images: UInt8[Tensor, "part c h w"] | Float[Tensor, "part c h w"], count: int
+    ) -> Float[Tensor, "b classes"]:
+        """Return the log-probabilities of the whole batch; see ``World.forward``."""
+        self._batch.count = count
+        return _Whole.apply(network(images), self, count)  # type: ignore[no-any-return]
+
+    def sum_gradients(self, network: nn.Module) -> None:
+        """Add the gradients in one message; see ``World.sum_gradients``."""
+        gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        _checked(lambda: distributed.all_reduce(flat))
+        sums = flat.split([gradient.numel() for gradient in gradients])
+        for gradient, total in zip(gradients, sums, strict=True):
+            gradient.copy_(total.view(gradient.shape))
+
+    def whole(self, part: Float[Tensor, "part d"], count: int) -> Float[Tensor, "n d"]:
+        """Return the rows of all processes; see ``World.whole``."""
+        counts = [World(rank, self.size).part(count) for rank in range(self.size)]
+        most = max(rows.stop - rows.start for rows in counts)  # all messages have the same length
+        own = part.new_zeros(most, *part.shape[1:], device=self.device)
+        own[: len(part)] = part
+        parts = [torch.empty_like(own) for _ in counts]
+        _checked(lambda: distributed.all_gather(parts, own))
+        whole = torch.cat([each[: rows.stop - rows.start] for each, rows in zip(parts, counts, strict=True)])
+        return whole.to(part.device)
+
+
+@dataclass
+class Batch:
+    """The batch that is computed."""
+
+    count: int = 0
+    """Number of images over all processes."""
+
+
+class SharedDropout(nn.Module):
+    """Dropout whose mask is a part of the mask that one process would draw for the whole batch.
+
+    Args:
+        layer: the layer that is replaced.
+        world: rank of this process and number of processes.
+        batch: the batch that is computed.
+    """
+
+    def __init__(self, layer: nn.Dropout | nn.Dropout2d, world: World, batch: Batch) -> None:
+        super().__init__()
+        self.p, self._channels = layer.p, isinstance(layer, nn.Dropout2d)
+        self._world, self._batch = world, batch
+
+    def forward(self, input: Float[Tensor, "part *d"]) -> Float[Tensor, "part *d"]:
+        """Return the input with some values, or some channels in the place of ``Dropout2d``, set to zero."""
+        if not self.training or not self.p:
+            return input
+        shape = (input.shape[1], *(1 for _ in input.shape[2:])) if self._channels else input.shape[1:]
+        ones = torch.ones(self._batch.count, *shape, device=input.device)
+        mask = F.dropout2d(ones, self.p) if self._channels else F.dropout(ones, self.p)
+        return input * mask[self._world.part(self._batch.count)].to(input.dtype)
+
+
+class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch normalisation with the statistics of the whole batch, over all processes.
+
+    It does what ``torch.nn.SyncBatchNorm`` does, which does not support CPUs.
+
+    Args:
+        layer: the layer that is replaced; its weights and running statistics are used.
+    """
+
+    def __init__(self, layer: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
+        super().__init__(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
+        self._parameters, self._buffers = layer._parameters, layer._buffers
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Accept every number of dimensions, as the replaced layer has checked it before."""
+
+    def forward(self, input: Float[Tensor, "part c *d"]) -> Float[Tensor, "part c *d"]:
+        """Return the normalised input."""
+        if not self.training:
+            return super().forward(input)
+        dimensions, values = [0, *range(2, input.ndim)], input.float()
+        own = values.new_tensor([values.numel() / self.num_features])
+        sums = _Sum.apply(torch.cat([values.sum(dimensions), values.square().sum(dimensions), own]))
+        count = sums[-1].detach()
+        mean, squares = sums[:-1].view(2, -1) / count
+        variance = squares - mean.square()
+        self._update(mean.detach(), (variance * count / (count - 1)).detach())
+        scale = (variance + self.eps).rsqrt()
+        shift = -mean * scale
+        if self.affine:
+            scale, shift = scale * self.weight, shift * self.weight + self.bias
+        shape = (-1, *(1 for _ in input.shape[2:]))
+        return (values * scale.view(shape) + shift.view(shape)).to(input.dtype)
+
+    def _update(self, mean: Float[Tensor, "c"], variance: Float[Tensor, "c"]) -> None:
+        """Update the running statistics."""
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked += 1
+        share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(variance, share)
+
+
+class _Whole(torch.autograd.Function):
+    """The rows of all processes. Each process computes the same loss from them, and takes its part of the gradient."""
+
+    @staticmethod
+    def forward(context: Any, part: Tensor, world: Processes, count: int) -> Tensor:
+        context.rows = world.part(count)
+        return world.whole(part.detach(), count)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        return gradient[context.rows], None, None
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes; each process uses it for its part, so the gradients are added, too."""
+
+    @staticmethod
+    def forward(context: Any, part: Tensor) -> Tensor:  # noqa: ARG004 - the signature of PyTorch
+        total = part.clone()
+        _checked(lambda: distributed.all_reduce(total))
+        return total
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+        total = gradient.contiguous().clone()
+        _checked(lambda: distributed.all_reduce(total))
+        return total
+
+
+def _checked(call: Callable[[], Result]) -> Result:
+    """Return what a communication returns.
+
+    Raises:
+        ProcessError: another process has ended or does not answer.
+    """
+    try:
+        return call()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ProcessError(
+            f"The connection to another process of the training is lost: {reason}.",
+            "The output of the other processes has the cause. torchrun --max-restarts 3 starts all of them again; the "
+            "training then continues from its latest checkpoint.",
+        ) from error

@@ -1,0 +1,184 @@
+"""Training in several processes: the same result as in one, for every kind of recipe; restarts after kills."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from penstroke import recipes, runs
+from penstroke.errors import UsageError
+from penstroke.runs import Run
+from penstroke.training import World
+from penstroke.training.launch import launch
+
+PROGRAM = Path(__file__).with_name("distributed_fit.py")
+SMALL = {"epochs": 1, "batch_size": 64}
+RECIPES = {
+    "book": recipes.book(**SMALL),
+    "fast": recipes.fast(**SMALL, validation=0.1),
+    "robust": recipes.robust(**SMALL),
+    "weighted": recipes.book(**SMALL, class_weights="balanced", optimizer="adam", lr=0.001, network="patchnet"),
+    "general": recipes.general(**SMALL, channels=(16, 16, 32), optimizer="sgd", lr=0.05, precision="float32"),
+}
+TOLERANCE = 1e-4
+"""Largest relative difference of weights; the sums of parts are rounded in another order."""
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
+
+
+def train_in(size: int, folder: Path) -> list[dict[str, dict[str, Any]]]:
+    """Train all recipes in ``size`` processes, and return the results of each process by recipe."""
+    folder.mkdir()
+    (folder / "recipes.json").write_text(json.dumps({name: recipe.to_json() for name, recipe in RECIPES.items()}))
+    variables = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(PROGRAM), str(folder / "recipes.json"), str(folder)],
+            env={**os.environ, "OMP_NUM_THREADS": "1", **variables, "RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(size)
+    ]
+    errors = [process.communicate(timeout=300)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * size, errors
+    return [{name: torch.load(folder / f"{name}-{rank}.pt") for name in RECIPES} for rank in range(size)]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[dict[str, dict[str, Any]]]]:
+    """Return the results of 1, 2 and 3 processes."""
+    folder = tmp_path_factory.mktemp("distributed")
+    return {size: train_in(size, folder / str(size)) for size in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("size", [2, 3])
+def test_several_processes_train_what_one_trains(results: Any, name: str, size: int) -> None:
+    (expected,) = (each[name] for each in results[1])
+    for found in (each[name] for each in results[size]):
+        assert found["correct"] == expected["correct"] or abs(found["correct"][0] - expected["correct"][0]) <= 3
+        for losses, wanted in zip(found["losses"], expected["losses"], strict=True):
+            torch.testing.assert_close(torch.tensor(losses), torch.tensor(wanted), rtol=1e-3, atol=1e-4)
+        for key, weight in expected["weights"].items():
+            difference = (found["weights"][key] - weight).float().norm()
+            assert difference <= TOLERANCE * weight.float().norm() + 1e-6, key
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_all_processes_have_the_same_bits(results: Any, name: str) -> None:
+    for size in (2, 3):
+        first, *others = (each[name] for each in results[size])
+        for other in others:
+            assert other["losses"] == first["losses"]
+            assert all(torch.equal(weight, other["weights"][key]) for key, weight in first["weights"].items())
+
+
+def test_a_launch_is_read_from_the_environment() -> None:
+    assert launch({}).world == World()
+    assert launch({}).job is None
+    found = launch({"RANK": "3", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "TORCHELASTIC_RUN_ID": "a"})
+    assert (found.world, found.local_rank, found.job, found.restarts, found.leads) == (World(3, 8), 1, "a", 0, False)
+    again = launch({"RANK": "0", "WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_RESTART_COUNT": "2"})
+    assert again.leads
+    assert again.restarts == 2
+    assert str(os.getppid()) in str(again.job), "without a name, the launcher identifies the job"
+    with pytest.raises(UsageError, match="RANK is 'first'; it must be a number"):
+        launch({"RANK": "first", "WORLD_SIZE": "1"})
+    with pytest.raises(UsageError, match="rank is 2; it must be from 0 to 1"):
+        launch({"RANK": "2", "WORLD_SIZE": "2"})
+
+
+class Torchrun:
+    """A training in two processes that are started by ``torchrun``.
+
+    Args:
+        folder: working directory.
+        options: further options of the training.
+        job: name of the launch.
+    """
+
+    def __init__(self, folder: Path, *options: str, job: str = "", size: int = 2, restarts: int = 3) -> None:
+        launcher = ["--nproc-per-node", str(size), "--max-restarts", str(restarts), "--monitor-interval", "0.1"]
+        launcher += ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{free_port()}"]
+        launcher += ["--rdzv-id", job] if job else []
+        command = [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "penstroke", "train", *options]
+        self.process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
+        )  # fmt: skip
+
+    def wait(self) -> str:
+        """Wait for the end, and return the output."""
+        output, _ = self.process.communicate(timeout=240)
+        assert self.process.returncode == 0, output
+        return output
+
+    def workers(self) -> list[int]:
+        """Return the process numbers of the workers."""
+        listed = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
+        )
+        return [int(line) for line in listed.stdout.split()]
+
+
+@pytest.fixture
+def torchrun(tmp_path: Path) -> Iterator[Any]:
+    """Return a function that starts a training with ``torchrun``; what still runs at the end is killed."""
+    started: list[Torchrun] = []
+
+    def start(*options: str, **arguments: Any) -> Torchrun:
+        words = ("fast", "--data", "mnist5k", "--epochs", "6", "--batch-size", "64", "--checkpoint-every", "5")
+        started.append(Torchrun(tmp_path, *words, *options, **arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            os.killpg(each.process.pid, signal.SIGKILL)
+
+
+def wait_for_checkpoint(run: Run) -> None:
+    deadline = time.monotonic() + 60
+    while not (runs.is_run(run.path) and run.checkpoints()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_killed_process_costs_one_interval_and_changes_nothing(torchrun: Any, tmp_path: Path) -> None:
+    output = torchrun("--out", "whole").wait()
+    assert output.count("epoch 6") == 1, "one process prints"
+    killed = torchrun("--out", "killed")
+    wait_for_checkpoint(Run(tmp_path / "killed"))
+    os.kill(killed.workers()[-1], signal.SIGKILL)
+    output = killed.wait()
+    whole, again = Run(tmp_path / "whole"), Run(tmp_path / "killed")
+    assert again.finished
+    assert not (tmp_path / "killed-2").exists(), "the same run is continued"
+    assert len(again.record.resumed) == 1, output
+    assert whole.model_path.read_bytes() == again.model_path.read_bytes(), "bit for bit"
+
+
+def test_a_job_that_is_started_again_continues_with_another_number_of_processes(torchrun: Any, tmp_path: Path) -> None:
+    first = torchrun("--out", "run", job="night")
+    wait_for_checkpoint(Run(tmp_path / "run"))
+    first.process.send_signal(signal.SIGTERM)
+    first.process.communicate(timeout=120)
+    run = Run(tmp_path / "run")
+    assert run.record.state == "unfinished"
+    torchrun("--out", "run", job="night", size=1).wait()
+    assert run.finished
+    assert [row["epoch"] for row in run.record.epochs] == list(range(1, 7))
