@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.claims_table import BASELINES, audit, claim, claims_conditions, gradient_noise, learning_rates
 from benchmarks.conditions import load_result
+from benchmarks.distributed_table import distributed
 from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
 from benchmarks.own_pictures_table import own_pictures, peers
@@ -32,6 +33,7 @@ PAGES = (
     "docs/rejection.md",
     "docs/reliability.md",
     "docs/reliability-hostile.md",
+    "docs/scaling.md",
     "docs/serving.md",
     "docs/transfer.md",
 )
@@ -196,6 +198,7 @@ TABLES = {
     "transfer": transfer,
     "audit": audit,
     "claims_conditions": claims_conditions,
+    "distributed": distributed,
     "gradient_noise": gradient_noise,
     "learning_rates": learning_rates,
 } | {f"claim_{name}": claim(name) for name in BASELINES}

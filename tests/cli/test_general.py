@@ -10,7 +10,7 @@ from benchmarks.shapes import draw_shapes
 from penstroke.runs import Run
 
 Penstroke = Callable[..., Any]
-SMALL = ("--size", 16, "--channels", 16, 16, "--blocks", 0, 1)
+SMALL = ("--size", 14, "--channels", 16, 16, 16)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_folder_is_trained_with_general_and_this_is_the_first_line(penstroke: 
     assert recipe.flat()["mirror"] is recipe.augmentation.flip is True
     tested = penstroke("test", "--json")
     assert tested.json["total"] == 18
-    other = penstroke("train", "book", "--data", shapes, "--size", 16, "--epochs", 1, "--channels", 2, 2, "--hidden", 4)
+    other = penstroke("train", "book", "--data", shapes, "--size", 14, "--epochs", 1, "--channels", 2, 2, "--hidden", 4)
     assert other.code == 0, other.err
     assert "the default for" not in other.err
 

@@ -24,7 +24,7 @@ def main() -> None:
     """Train each recipe, and write weights, losses and measurements."""
     torch.set_num_threads(1)
     digits = shorter_dataset(load("mnist5k"), 403)
-    with joined(launch().world, torch.device("cpu")) as world:
+    with joined(launch(), torch.device("cpu")) as world:
         for name, values in json.loads(Path(sys.argv[1]).read_text()).items():
             recipe = Recipe.from_json(values)
             data = colour(digits) if recipe.network.kind in ("resnet", "vggnet") else digits

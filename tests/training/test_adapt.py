@@ -46,7 +46,7 @@ def test_epochs_are_scaled_unless_they_are_given() -> None:
     general = recipes.general()
     assert general.epochs_for(5000) == general.epochs
     assert general.epochs_for(1250) == general.epochs_for(4000) == round(1.1 * general.epochs)
-    assert general.epochs_for(20_000) == general.epochs / 2
+    assert general.epochs_for(20_000) == round(general.epochs / 2)
     assert general.epochs_for(10**12) == 1
     assert recipes.book().epochs_for(10) == 2
     assert recipes.general(epochs=7).epochs_for(100) == 7

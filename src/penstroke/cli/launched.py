@@ -41,10 +41,10 @@ def device_of_launch(name: str, launched: Launch) -> str:
     """
     from penstroke import runtime
 
-    device = runtime.choose_device(name)
-    if launched.world.size > 1 and device.type != "cpu" and device.index is None:
-        device = runtime.choose_device(f"{device.type}:{launched.local_rank}")
-    return str(device)
+    device = str(runtime.choose_device(name))
+    if launched.world.size > 1 and device != "cpu" and ":" not in device:
+        return str(runtime.choose_device(f"{device}:{launched.local_rank}"))
+    return device
 
 
 @contextmanager
@@ -66,5 +66,5 @@ def connected(launched: Launch, device: str) -> "Iterator[tuple[World, list[Call
     from penstroke.training.watchdog import Watchdog
 
     watchdog = Watchdog()
-    with joined(launched.world, choose_device(device)) as world, watchdog.watching():
+    with joined(launched, choose_device(device)) as world, watchdog.watching():
         yield world, [watchdog]

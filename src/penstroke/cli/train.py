@@ -147,8 +147,6 @@ def train(
         fixed = {"--resume": resume, "--init": init}
         check_inapplicable("--budget", fixed | {f"--{name}": name in fields for name in ("epochs", "channels")})
     launched = launch()
-    if launched.world.size > 1:
-        check_inapplicable("several processes", {"--budget": budget})
     run = _run_to_resume(resume) or run_of_launch(launched, out)
     origin = open_init(init, freeze, resuming=run is not None)
     if origin:
@@ -201,6 +199,8 @@ def _train(
     as_json: bool,
 ) -> Result:
     """Train and print progress; return the result."""
+    if launched.world.size > 1:
+        check_inapplicable("several processes", {"--budget": budget})
     if not launched.leads:
         mute_notes()
     started = time.perf_counter()
@@ -238,17 +238,16 @@ def _train(
         if not launched.leads:
             fitted = follow_run(data, world=world, device=device, callbacks=[stop, *needed])
             return Result(None, exit_code=0 if fitted.history.finished else stop.exit_code, printed=True)
-        callbacks += needed
         if run is None:
             interval = interval or CheckpointInterval()
             run, fitted = train_run(
-                recipe, data, device=device, out=out, callbacks=callbacks, interval=interval, report=warn, init=init,
-                world=world, job=launched.job,
+                recipe, data, device=device, out=out, callbacks=[*callbacks, *needed], interval=interval, report=warn,
+                init=init, world=world, job=launched.job,
             )  # fmt: skip
             warn_if_renamed(out, run.path)
         else:
             fitted = resume_run(
-                run, data, device=device, callbacks=callbacks, interval=interval, report=warn, world=world
+                run, data, device=device, callbacks=[*callbacks, *needed], interval=interval, report=warn, world=world
             )
         warn_if_guessing(fitted, data, balanced=recipe.class_weights == "balanced")
         note_rejection(fitted, recipe.validation.rejection_rate if recipe.validation else 0.0)

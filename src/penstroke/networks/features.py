@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 MIN_SIDE = 4
+MAX_STAGES = 8
 FULL_SIZE = 40
 """Images with a longer side are reduced by the first convolution, by a power of two, until no side is longer."""
 
@@ -39,8 +40,13 @@ class FeatureNetwork(NetworkSpec):
     channels: Sizes = (1,)
 
     @abstractmethod
-    def stages(self) -> Iterator[tuple[str, "nn.Module"]]:
-        """Yield the names and modules between the first convolution, with ``channels[0]`` outputs, and the mean."""
+    def stages(self, height: int, width: int) -> Iterator[tuple[str, "nn.Module"]]:
+        """Yield the names and modules between the first convolution, with ``channels[0]`` outputs, and the mean.
+
+        Args:
+            height: height of the output of the first convolution, in pixels.
+            width: its width.
+        """
 
     def layers(self, image_shape: tuple[int, int, int], classes: int) -> Iterator[tuple[str, "nn.Module"]]:
         """Yield the layers; see ``NetworkSpec.layers``."""
@@ -57,7 +63,8 @@ class FeatureNetwork(NetworkSpec):
             )
         stride = first_stride(height, width)
         flags = {"mirror": bool(self.mirror), "grey": bool(self.grey)}
-        yield "features", MeanFeatures(inputs, self.channels[0], stride, self.stages(), **flags)
+        stages = self.stages(-(-height // stride), -(-width // stride))
+        yield "features", MeanFeatures(inputs, self.channels[0], stride, stages, **flags)
         output = nn.Linear(self.channels[-1], classes)
         nn.init.zeros_(output.weight)  # all classes are equally likely before training
         yield "fc", output

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
-from penstroke.networks.features import FeatureNetwork
+from penstroke.networks.features import MAX_STAGES, FeatureNetwork
 from penstroke.networks.patchnet import Sizes
 from penstroke.networks.spec import register
 from penstroke.schema import FromList
@@ -13,7 +13,6 @@ from penstroke.schema import FromList
 if TYPE_CHECKING:
     from torch import nn
 
-MAX_STAGES = 8
 Blocks = Annotated[tuple[Annotated[int, Field(ge=0, le=64)], ...], FromList]
 
 
@@ -41,7 +40,7 @@ class ResNet(FeatureNetwork):
             raise ValueError("blocks is 0 but the network must have a block")
         return self
 
-    def stages(self) -> Iterator[tuple[str, "nn.Module"]]:
+    def stages(self, height: int, width: int) -> Iterator[tuple[str, "nn.Module"]]:  # noqa: ARG002 - any size
         """Yield the residual blocks; see ``FeatureNetwork.stages``."""
         from penstroke.networks.layers.features import ResidualBlock
 

@@ -4,16 +4,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
-from penstroke.networks.features import FeatureNetwork
+from penstroke.networks.features import MAX_STAGES, FeatureNetwork
 from penstroke.networks.patchnet import Sizes
 from penstroke.networks.spec import register
 
 if TYPE_CHECKING:
     from torch import nn
-
-MAX_STAGES = 8
 
 
 @register("vggnet", head=("fc",))
@@ -27,16 +25,16 @@ class VGGNet(FeatureNetwork):
 
     channels: Sizes = Field(default=(16, 48, 128, 192), description="Output channels of the convolutions.")
 
-    @field_validator("channels")
-    @classmethod
-    def _stages(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not 2 <= len(value) <= MAX_STAGES:
-            raise ValueError(f"channels has {len(value)} values but must have from 2 to {MAX_STAGES}")
-        return value
+    @model_validator(mode="after")
+    def _some_stages(self) -> "VGGNet":
+        if not 2 <= len(self.channels) <= MAX_STAGES:
+            raise ValueError(f"channels has {len(self.channels)} values but must have from 2 to {MAX_STAGES}")
+        return self
 
-    def stages(self) -> Iterator[tuple[str, "nn.Module"]]:
+    def stages(self, height: int, width: int) -> Iterator[tuple[str, "nn.Module"]]:
         """Yield pairs of convolutions with a max-pool; see ``FeatureNetwork.stages``."""
         from penstroke.networks.layers.features import PooledStage
 
         for number, (inputs, outputs) in enumerate(pairwise(self.channels), start=1):
-            yield f"stage{number}", PooledStage(inputs, outputs)
+            yield f"stage{number}", PooledStage(inputs, outputs, (height % 2, width % 2))
+            height, width = (height + 1) // 2, (width + 1) // 2

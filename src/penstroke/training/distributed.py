@@ -6,6 +6,7 @@ of one process with the same recipe, up to the rounding of float32: normalisatio
 the whole batch, and dropout masks are parts of the mask of the whole batch.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,9 +16,12 @@ from typing import Any, TypeVar
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, distributed, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 from torch.nn import functional as F
 
 from penstroke.errors import ProcessError
+from penstroke.training.launch import Launch
 from penstroke.training.world import Value, World
 
 TIMEOUT = timedelta(minutes=5)
@@ -26,21 +30,29 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def joined(world: World, device: torch.device) -> Iterator[World]:
-    """Connect the processes of a training within the block; ``launch.world`` tells them apart.
+def joined(launched: Launch, device: torch.device) -> Iterator[World]:
+    """Connect the processes of a launch within the block.
 
     Args:
-        world: rank of this process and number of processes. One process is not connected to anything.
+        launched: the launch of this process. One process is not connected to anything.
         device: device of the training. GPUs communicate with NCCL, CPUs with gloo.
 
     Raises:
         ProcessError: a process cannot be reached.
     """
+    world = launched.world
     if world.size == 1:
         yield world
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
-    _checked(lambda: distributed.init_process_group(backend, timeout=TIMEOUT))
+
+    def connect() -> None:
+        found, _, _ = next(iter(rendezvous("env://", world.rank, world.size, timeout=TIMEOUT)))
+        # torchrun keeps the store after a restart, with the addresses of the processes before.
+        store = PrefixStore(f"restart-{launched.restarts}", found)
+        distributed.init_process_group(backend, store=store, rank=world.rank, world_size=world.size, timeout=TIMEOUT)
+
+    _checked(connect)
     try:
         yield Processes(world.rank, world.size, device)
     finally:
@@ -77,9 +89,9 @@ class Processes(World):
         """Replace layers of dropout and batch normalisation by those of the whole batch; see ``World.prepare``."""
         for module in list(network.modules()):
             for name, layer in module.named_children():
-                if type(layer) in (nn.Dropout, nn.Dropout2d):
+                if isinstance(layer, nn.Dropout | nn.Dropout2d):
                     setattr(module, name, SharedDropout(layer, self, self._batch))
-                elif type(layer) in (nn.BatchNorm1d, nn.BatchNorm2d):
+                elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
                     setattr(module, name, SharedBatchNorm(layer))
 
     def forward(
@@ -87,7 +99,7 @@ class Processes(World):
     ) -> Float[Tensor, "b classes"]:
         """Return the log-probabilities of the whole batch; see ``World.forward``."""
         self._batch.count = count
-        return _Whole.apply(network(images), self, count)  # type: ignore[no-any-return]
+        return _Whole.apply(network(images), self, count)  # type: ignore[no-untyped-call]
 
     def sum_gradients(self, network: nn.Module) -> None:
         """Add the gradients in one message; see ``World.sum_gradients``."""
@@ -164,7 +176,8 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
             return super().forward(input)
         dimensions, values = [0, *range(2, input.ndim)], input.float()
         own = values.new_tensor([values.numel() / self.num_features])
-        sums = _Sum.apply(torch.cat([values.sum(dimensions), values.square().sum(dimensions), own]))
+        parts = torch.cat([values.sum(dimensions), values.square().sum(dimensions), own])
+        sums = _Sum.apply(parts)  # type: ignore[no-untyped-call]
         count = sums[-1].detach()
         mean, squares = sums[:-1].view(2, -1) / count
         variance = squares - mean.square()
@@ -195,7 +208,7 @@ class _Whole(torch.autograd.Function):
         return world.whole(part.detach(), count)
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return gradient[context.rows], None, None
 
 
@@ -209,7 +222,7 @@ class _Sum(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
         total = gradient.contiguous().clone()
         _checked(lambda: distributed.all_reduce(total))
         return total
@@ -224,7 +237,7 @@ def _checked(call: Callable[[], Result]) -> Result:
     try:
         return call()
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = re.sub(r"\[/\S+\] ", "", str(error).strip().splitlines()[0]).split(". ")[0]
         raise ProcessError(
             f"The connection to another process of the training is lost: {reason}.",
             "The output of the other processes has the cause. torchrun --max-restarts 3 starts all of them again; the "

@@ -46,4 +46,4 @@ class Watchdog(Callback):
 
     def _arm(self, factor: int) -> None:
         self._armed = time.monotonic()
-        faulthandler.dump_traceback_later(factor * self._limit, exit=True, file=sys.__stderr__)
+        faulthandler.dump_traceback_later(factor * self._limit, exit=True, file=sys.__stderr__ or 2)

@@ -50,7 +50,7 @@ class World:
         """Return the value of the process of rank 0. The values of the others are ignored."""
         return value
 
-    def prepare(self, network: "nn.Module") -> None:
+    def prepare(self, network: "nn.Module") -> None:  # noqa: ARG002 - for several processes
         """Change the layers of a network that depend on the whole batch, before its first step.
 
         Raises:
@@ -75,7 +75,7 @@ class World:
             images: the part of the batch that this process computes.
             count: number of images in the batch.
         """
-        return network(images)  # type: ignore[no-any-return]
+        return network(images)
 
     def sum_gradients(self, network: "nn.Module") -> None:
         """Replace the gradients by their sums over all processes."""

@@ -43,12 +43,13 @@ class PooledStage(nn.Sequential):
     Args:
         inputs: channels of the input.
         outputs: channels of the output.
+        padding: padding of the max-pool, vertical and horizontal: 1 for an odd side, so that no pixel is left out.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, padding: tuple[int, int] = (0, 0)) -> None:
         super().__init__()
         self.add_module("conv1", nn.Conv2d(inputs, outputs, 3, padding=1, bias=False))
-        self.add_module("pool", nn.MaxPool2d(2, ceil_mode=True))
+        self.add_module("pool", nn.MaxPool2d(2, padding=padding))
         self.add_module("norm1", nn.BatchNorm2d(outputs))
         self.add_module("relu1", nn.ReLU())
         self.add_module("conv2", nn.Conv2d(outputs, outputs, 3, padding=1, bias=False))
