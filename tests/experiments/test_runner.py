@@ -11,8 +11,9 @@ import pytest
 
 from penstroke import recipes, runs
 from penstroke.errors import DataError, RunError, UsageError
-from penstroke.experiments import build_plan, open_experiments, parse_variation
+from penstroke.experiments import build_plan, open_experiments, parse_variation, runner
 from penstroke.experiments.worker import remove_beginning
+from penstroke.experiments.workers import Conditions
 from penstroke.runs import Run
 
 
@@ -49,6 +50,30 @@ def test_a_killed_sweep_gives_the_same_table(
     for folder in (tmp_path / "whole").glob("*_seed-*"):
         model = (folder / runs.MODEL).read_bytes()
         assert model == (tmp_path / "killed" / folder.name / runs.MODEL).read_bytes(), "bit for bit"
+
+
+@pytest.mark.parametrize("finished", [0, 3])
+def test_the_number_of_threads_does_not_depend_on_the_trainings_that_are_left(
+    finished: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another number of threads gives other bits."""
+    experiments = open_experiments(build_plan(recipes.book(), seeds=4), tmp_path / "a", "mnist5k", 100)
+    done = list(experiments.plan.experiments())[:finished]
+    monkeypatch.setattr(type(experiments), "done", lambda self, each: each in done)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    used = []
+
+    class Started(Exception):
+        pass
+
+    def start(conditions: Conditions) -> None:
+        used.append(conditions)
+        raise Started
+
+    monkeypatch.setattr(runner, "Workers", start)
+    with pytest.raises(Started):
+        runner.run_experiments(experiments, Conditions(device="cpu"))
+    assert [(each.jobs, each.threads) for each in used] == [(4 - finished, 1)]
 
 
 def test_a_signal_stops_all_processes_after_a_checkpoint(sweep: Callable[..., Any], tmp_path: Path) -> None:

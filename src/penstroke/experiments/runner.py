@@ -163,7 +163,9 @@ def run_experiments(
         waiting = [each for each in experiments.plan.experiments() if not experiments.done(each)]
         if not waiting:
             return
-        conditions = conditions.resolved(len(waiting))
+        # The number of threads changes the bits of a training, so it must not depend on how many are left.
+        conditions = conditions.resolved(len(experiments.plan))
+        conditions = replace(conditions, jobs=min(conditions.jobs or 1, len(waiting)))
         left = len(waiting)
         with Workers(conditions) as workers:
 

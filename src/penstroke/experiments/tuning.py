@@ -173,7 +173,7 @@ def tune(
     left = trials - len(tuning.trials)
     if left <= 0:
         return
-    conditions, lock = conditions.resolved(left), Lock()
+    conditions, lock = conditions.resolved(trials), Lock()
     with Workers(conditions) as workers:
         arguments = (tuning, trials, workers, lock, report)
         futures = [workers.threads.submit(_search, *arguments) for _ in range(conditions.jobs or 1)]
