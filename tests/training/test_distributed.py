@@ -1,7 +1,9 @@
 """Training in several processes: the same result as in one, for every kind of recipe; restarts after kills."""
 
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -96,10 +98,23 @@ def test_a_launch_is_read_from_the_environment() -> None:
     assert again.leads
     assert again.restarts == 2
     assert str(os.getppid()) in str(again.job), "without a name, the launcher identifies the job"
+    two = launch({"RANK": "0", "WORLD_SIZE": "4", "GROUP_WORLD_SIZE": "2", "TORCHELASTIC_USE_AGENT_STORE": "True"})
+    assert (two.machines, two.kept_store) == (2, True)
     with pytest.raises(UsageError, match="RANK is 'first'; it must be a number"):
         launch({"RANK": "first", "WORLD_SIZE": "1"})
     with pytest.raises(UsageError, match="rank is 2; it must be from 0 to 1"):
         launch({"RANK": "2", "WORLD_SIZE": "2"})
+
+
+def children(process: int) -> list[int]:
+    """Return the numbers of the processes that a process has started."""
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True, check=False)
+    return [int(line) for line in listed.stdout.split()]
+
+
+SHORT = ("fast", "--data", "mnist5k", "--epochs", "6", "--batch-size", "64", "--checkpoint-every", "5")
+LONG = ("fast", "--data", "mnist5k", "--epochs", "100", "--batch-size", "64", "--checkpoint-every", "10")
+"""Trainings of some seconds, and of a minute."""
 
 
 class Torchrun:
@@ -129,10 +144,7 @@ class Torchrun:
 
     def workers(self) -> list[int]:
         """Return the process numbers of the workers."""
-        listed = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
-        )
-        return [int(line) for line in listed.stdout.split()]
+        return children(self.process.pid)
 
 
 @pytest.fixture
@@ -140,9 +152,8 @@ def torchrun(tmp_path: Path) -> Iterator[Any]:
     """Return a function that starts a training with ``torchrun``; what still runs at the end is killed."""
     started: list[Torchrun] = []
 
-    def start(*options: str, **arguments: Any) -> Torchrun:
-        words = ("fast", "--data", "mnist5k", "--epochs", "6", "--batch-size", "64", "--checkpoint-every", "5")
-        started.append(Torchrun(tmp_path, *words, *options, **arguments))
+    def start(out: str, words: tuple[str, ...] = SHORT, **arguments: Any) -> Torchrun:
+        started.append(Torchrun(tmp_path, *words, "--out", out, **arguments))
         return started[-1]
 
     yield start
@@ -159,9 +170,9 @@ def wait_for_checkpoint(run: Run) -> None:
 
 
 def test_a_killed_process_costs_one_interval_and_changes_nothing(torchrun: Any, tmp_path: Path) -> None:
-    output = torchrun("--out", "whole").wait()
+    output = torchrun("whole").wait()
     assert output.count("run: whole") == 1, "one process prints"
-    killed = torchrun("--out", "killed")
+    killed = torchrun("killed")
     wait_for_checkpoint(Run(tmp_path / "killed"))
     os.kill(killed.workers()[-1], signal.SIGKILL)
     output = killed.wait()
@@ -173,12 +184,77 @@ def test_a_killed_process_costs_one_interval_and_changes_nothing(torchrun: Any, 
 
 
 def test_a_job_that_is_started_again_continues_with_another_number_of_processes(torchrun: Any, tmp_path: Path) -> None:
-    first = torchrun("--out", "run", job="night")
+    first = torchrun("run", job="night")
     wait_for_checkpoint(Run(tmp_path / "run"))
     first.process.send_signal(signal.SIGTERM)
     first.process.communicate(timeout=120)
     run = Run(tmp_path / "run")
     assert run.record.state == "unfinished"
-    torchrun("--out", "run", job="night", size=1).wait()
+    torchrun("run", job="night", size=1).wait()
     assert run.finished
     assert [row["epoch"] for row in run.record.epochs] == list(range(1, 7))
+
+
+class Machine:
+    """A launcher with two processes, on one of two simulated machines, that is started again when it ends.
+
+    Args:
+        folder: working directory.
+        port: port of the rendezvous, on the first machine.
+        number: number of the machine, from 0.
+    """
+
+    def __init__(self, folder: Path, port: int, number: int) -> None:
+        launcher = ["--nnodes", "2", "--nproc-per-node", "2", "--max-restarts", "1000", "--monitor-interval", "0.1"]
+        launcher += ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}", "--rdzv-id", "campaign"]
+        launcher += ["--rdzv-conf", f"is_host={int(number == 0)},join_timeout=60"]
+        self._command = [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "penstroke", "train", *LONG]
+        self._folder = folder
+        self.starts = 0
+        self.start()
+
+    def start(self) -> None:
+        self.starts += 1
+        self.process = subprocess.Popen(
+            [*self._command, "--out", "killed"], cwd=self._folder, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"},
+        )  # fmt: skip
+
+    def workers(self) -> list[int]:
+        return children(self.process.pid)
+
+    def kill(self) -> None:
+        """Kill the launcher with its processes, as when a machine fails."""
+        for worker in self.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+        self.process.kill()
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("kills", [3, 50])
+def test_random_kills_of_processes_and_machines_change_nothing(kills: int, torchrun: Any, tmp_path: Path) -> None:
+    torchrun("whole", LONG, size=4).wait()
+    choice = random.Random(0)
+    port = free_port()
+    machines = [Machine(tmp_path, port, number) for number in range(2)]
+    run, done = Run(tmp_path / "killed"), 0
+    while not (runs.is_run(run.path) and run.finished):
+        time.sleep(choice.uniform(4, 12))
+        for machine in machines:
+            if machine.process.poll() is not None and not (runs.is_run(run.path) and run.finished):
+                machine.start()
+        chosen = choice.choice(machines)
+        if done < kills and not (runs.is_run(run.path) and run.finished):
+            workers = chosen.workers()
+            if workers and choice.random() < 0.7:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(choice.choice(workers), signal.SIGKILL)
+            else:
+                chosen.kill()
+            done += 1
+    for machine in machines:
+        machine.process.wait(timeout=60)
+    print(f"{done} kills, {[machine.starts for machine in machines]} starts, {len(run.record.resumed)} resumptions")
+    assert (tmp_path / "whole/model.safetensors").read_bytes() == run.model_path.read_bytes(), "bit for bit"

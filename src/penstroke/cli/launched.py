@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from penstroke.cli.output import warn
 from penstroke.training.launch import Launch
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def connected(launched: Launch, device: str) -> "Iterator[tuple[World, list[Call
     from penstroke.training.distributed import joined
     from penstroke.training.watchdog import Watchdog
 
+    if launched.machines > 1 and launched.kept_store:
+        warn("a machine that starts again cannot join: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for torchrun")
     watchdog = Watchdog()
     with joined(launched, choose_device(device)) as world, watchdog.watching():
         yield world, [watchdog]

@@ -47,9 +47,9 @@ def joined(launched: Launch, device: torch.device) -> Iterator[World]:
     backend = "nccl" if device.type == "cuda" else "gloo"
 
     def connect() -> None:
-        found, _, _ = next(iter(rendezvous("env://", world.rank, world.size, timeout=TIMEOUT)))
-        # torchrun keeps the store after a restart, with the addresses of the processes before.
-        store = PrefixStore(f"restart-{launched.restarts}", found)
+        store, _, _ = next(iter(rendezvous("env://", world.rank, world.size, timeout=TIMEOUT)))
+        if launched.kept_store:
+            store = PrefixStore(f"restart-{launched.restarts}", store)
         distributed.init_process_group(backend, store=store, rank=world.rank, world_size=world.size, timeout=TIMEOUT)
 
     _checked(connect)

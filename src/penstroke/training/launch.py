@@ -17,13 +17,18 @@ class Launch:
         world: rank of this process and number of processes.
         local_rank: number of this process on its machine, from 0.
         job: name of the launch, the same after a restart; None for a process that ``torchrun`` did not start.
-        restarts: number of times that all processes were started again.
+        restarts: number of times that the launcher of this machine started its processes again.
+        machines: number of machines.
+        kept_store: whether the launcher keeps the store in which processes find each other, with the addresses of the
+            processes before, when it starts processes again. ``TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1`` makes a new one.
     """
 
     world: World = World()  # noqa: RUF009 - frozen
     local_rank: int = 0
     job: str | None = None
     restarts: int = 0
+    machines: int = 1
+    kept_store: bool = False
 
     @property
     def leads(self) -> bool:
@@ -42,12 +47,13 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch:
     """
     if "WORLD_SIZE" not in environment or "RANK" not in environment:
         return Launch()
-    rank, size, local_rank = (_number(environment, name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-    restarts = _number(environment, "TORCHELASTIC_RESTART_COUNT")
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT", "GROUP_WORLD_SIZE")
+    rank, size, local_rank, restarts, machines = (_number(environment, name) for name in names)
     # Without --rdzv-id, torchrun calls each launch "none"; the process that started this one identifies it.
     name = environment.get("TORCHELASTIC_RUN_ID", "none")
     job = name if name != "none" else f"{socket.gethostname()}-{os.getppid()}"
-    return Launch(World(rank, size), local_rank, job, restarts)
+    kept = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    return Launch(World(rank, size), local_rank, job, restarts, machines, kept)
 
 
 def _number(environment: Mapping[str, str], name: str) -> int:
