@@ -52,6 +52,17 @@ TuneFolder = Annotated[
 ]
 
 
+Database = Annotated[
+    str | None,
+    Parameter(
+        name="--storage",
+        metavar="URL",
+        help="Database of the study, such as postgresql://HOST/NAME, for many machines.",
+        show_default="a file in the folder",
+    ),
+]
+
+
 @with_recipe_options
 def tune(
     recipe: RecipeName = None,
@@ -64,6 +75,7 @@ def tune(
     size: Size = None,
     skip_broken: SkipBroken = False,
     out: TuneFolder = None,
+    storage: Database = None,
     config: Config = None,
     jobs: Jobs = None,
     threads: JobThreads = None,
@@ -90,7 +102,8 @@ def tune(
     from penstroke.experiments.workers import Conditions
 
     folder = out or Path("tunes") / "-".join([base.name, *(found.field for found in ranges)])
-    tuning = open_tuning(base, ranges, folder, Source(data or "auto", images, size, skip_broken), Downloads())
+    source = Source(data or "auto", images, size, skip_broken)
+    tuning = open_tuning(base, ranges, folder, source, Downloads(), storage)
     for note in tuning.experiments.data.notes:
         warn(note)
     if tuning.trials:

@@ -1,7 +1,8 @@
 """Tuning: a search of recipe fields by Optuna, on the validation split. Imports Optuna.
 
-The study is a file in the folder of the tuning. Several processes, also on several machines with a common file system,
-may search together. Each trial is an ordinary run; that of a killed process is resumed from its checkpoint.
+The study is a file in the folder of the tuning, or in a database. Several processes, also on several machines with a
+common file system, may search together. Each trial is an ordinary run; that of a killed process is resumed from its
+checkpoint.
 """
 
 import warnings
@@ -14,12 +15,14 @@ from threading import Lock
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from penstroke import runs, storage
 from penstroke.errors import RunError, UsageError
+from penstroke.experiments.database import open_database
 from penstroke.experiments.plan import Experiment, Plan, Setting
 from penstroke.experiments.ranges import Range, applicable, check_ranges, value_of
 from penstroke.experiments.runner import Experiments, kept_row, open_experiments
@@ -82,13 +85,28 @@ class Tuning:
 
 
 def open_tuning(
-    base: Recipe, ranges: tuple[Range, ...], folder: Path, source: Source | str = "auto", progress: Any = None
+    base: Recipe,
+    ranges: tuple[Range, ...],
+    folder: Path,
+    source: Source | str = "auto",
+    progress: Any = None,
+    database: str | None = None,
 ) -> Tuning:
-    """Load the data, and open or create the study in ``folder``.
+    """Load the data, and open or create the study.
+
+    Args:
+        base: the recipe of all other fields.
+        ranges: what is searched.
+        folder: folder of the runs.
+        source: what the data are loaded from.
+        progress: see ``load``.
+        database: URL of a database for the study, as SQLAlchemy defines it, such as ``postgresql://HOST/NAME``; None
+            uses a file in ``folder``. The study has the name of the folder.
 
     Raises:
         UsageError: a range is invalid, or the recipe has no validation split or reads the test split.
         RunError: the study belongs to another tuning, or cannot be read.
+        MissingExtraError: the driver of the database is missing.
         DataError, StorageError: see ``open_experiments``.
     """
     if base.validation is None or base.evaluation.test_each_epoch:
@@ -99,21 +117,34 @@ def open_tuning(
     check_ranges(base, ranges)
     plan = Plan((Setting({}, base),), (base.seed,), tuple(found.field for found in ranges))
     experiments = open_experiments(plan, folder, source, progress=progress)
-    return Tuning(base, ranges, experiments, _study(folder / FILE, base, ranges))
+    return Tuning(base, ranges, experiments, _study(_opened(folder, database), base, ranges))
 
 
-def _study(path: Path, base: Recipe, ranges: tuple[Range, ...]) -> "optuna.Study":
+def _opened(folder: Path, database: str | None) -> tuple[str, "optuna.Study"]:
+    """Return what messages call the study, and the study, opened or created.
+
+    Raises:
+        RunError: the file or the database cannot be read.
+        MissingExtraError: the driver of the database is missing.
+        StorageError: the file cannot be written.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    options: dict[str, Any] = {"load_if_exists": True, "direction": "maximize"}
+    options["pruner"] = optuna.pruners.MedianPruner(n_startup_trials=4)
+    if database is not None:
+        title = f"The study {folder.name} in the database"
+        return title, optuna.create_study(storage=open_database(database), study_name=folder.name, **options)
+    path = folder / FILE
     with storage.explained(path), _readable(path):
         # Optuna writes its journal itself: it adds whole lines under a lock.
-        study = optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(str(path))),
-            study_name=NAME,
-            load_if_exists=True,
-            direction="maximize",
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
-        )
-        study.sampler = optuna.samplers.TPESampler(seed=base.seed + len(study.trials))
+        journal = JournalStorage(JournalFileBackend(str(path)))
+        return str(path), optuna.create_study(storage=journal, study_name=NAME, **options)
+
+
+def _study(opened: tuple[str, "optuna.Study"], base: Recipe, ranges: tuple[Range, ...]) -> "optuna.Study":
+    """Return a study, after its description is checked or, of a new study, written."""
+    path, study = opened
+    with _readable(path):
         known = dict(study.user_attrs)
     described = {"format": FORMAT, "base": base.to_json(), "ranges": [str(found) for found in ranges]}
     missing = described.keys() - known.keys()
@@ -139,7 +170,7 @@ def _study(path: Path, base: Recipe, ranges: tuple[Range, ...]) -> "optuna.Study
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(path: str | Path) -> Iterator[None]:
     """Convert the exceptions of Optuna for a file that it cannot read."""
     try:
         yield
@@ -209,7 +240,8 @@ def _search(tuning: Tuning, trials: int, workers: Workers, lock: Lock, report: R
 
         def on_epoch(row: dict[str, Any], trial: Trial = trial, epochs: int = experiment.recipe.epochs) -> bool:
             with lock:
-                trial.report(row["validation"]["accuracy"], row["epoch"])
+                with suppress(UpdateFinishedTrialError):  # another process has given it up before its run existed
+                    trial.report(row["validation"]["accuracy"], row["epoch"])
                 return row["epoch"] == epochs or not trial.should_prune()
 
         workers.train(experiment.recipe, run.path, tuning.experiments.source, on_epoch)
@@ -225,7 +257,11 @@ def _frozen(tuning: Tuning, trial: Trial) -> FrozenTrial:
 
 
 def _suggest(tuning: Tuning, trial: Trial) -> None:
-    """Suggest the kinds, then the fields that apply to them."""
+    """Suggest the kinds, then the fields that apply to them.
+
+    The random numbers are a function of the seed and the trial, so that processes that search together differ.
+    """
+    tuning.study.sampler = optuna.samplers.TPESampler(seed=tuning.base.seed + trial.number)
     kinds = {found.field: _value(trial, found) for found in tuning.ranges if found.field in CHOICES}
     for found in applicable(tuning.base, tuning.ranges, kinds):
         _value(trial, found)
@@ -247,9 +283,9 @@ def _tell(tuning: Tuning, trial: Trial, run: Run) -> str:
     record = run.record
     if record.state == "finished":
         accuracy = kept_row(record)["validation"]["accuracy"]
-        tuning.study.tell(trial, accuracy)
+        tuning.study.tell(trial, accuracy, skip_if_finished=True)
         return f"validation accuracy {100 * accuracy:.2f} %"
-    tuning.study.tell(trial, state=TrialState.PRUNED)
+    tuning.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
     if record.state == "failed":
         return "diverged"
     return f"pruned after epoch {len(record.epochs)}"
