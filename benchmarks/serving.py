@@ -64,26 +64,31 @@ def script(folder: Path, contents: list[bytes]) -> Path:
     return path
 
 
-def command(peer: str) -> list[str]:
+def command(peer: str, source: str) -> list[str]:
     """Return the command that starts a server."""
     if peer == "penstroke":
-        return [sys.executable, "-m", "penstroke", "serve", "ready", "--port", str(PORT)]
+        return [sys.executable, "-m", "penstroke", "serve", source, "--port", str(PORT)]
     return [sys.executable, "-m", f"benchmarks.peers.serving_{peer}", str(PORT)]
 
 
 @contextlib.contextmanager
-def running(peer: str) -> Iterator[float]:
-    """Run a server, and yield the seconds from its start to its first answer."""
+def running(peer: str, source: str = "ready") -> Iterator[tuple[float, int]]:
+    """Run a server, and yield the seconds from its start to its first answer, and the number of its process.
+
+    Args:
+        peer: name of the server.
+        source: what ``penstroke serve`` serves.
+    """
     start = time.perf_counter()
     process = subprocess.Popen(
-        command(peer), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command(peer, source), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
         picture = request_bodies(peer, pictures()[:1])[0]
         while not answers(peer, picture):
             time.sleep(0.005)
             assert time.perf_counter() - start < 60, f"{peer} does not answer"
-        yield time.perf_counter() - start
+        yield time.perf_counter() - start, process.pid
     finally:
         os.killpg(process.pid, 15)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -125,7 +130,7 @@ def closed_loop(lua: Path, connections: int, seconds: int) -> dict[str, float]:
     return values | {"rate": float(rate[1]), "errors": int(errors[1]) / int(total[1]) if errors else 0.0}
 
 
-async def open_loop(contents: list[bytes], rate: float, seconds: float) -> dict[str, Any]:
+async def open_loop(contents: list[bytes], rate: float, seconds: float, port: int = PORT) -> dict[str, Any]:
     """Send requests at a fixed rate, whether or not earlier ones are answered, and return the latencies by status.
 
     The time of a request starts when it is due, so that a delayed start counts.
@@ -135,7 +140,9 @@ async def open_loop(contents: list[bytes], rate: float, seconds: float) -> dict[
 
     async def send(due: float, content: bytes) -> None:
         try:
-            reader, writer = free.pop() if free else await asyncio.open_connection("127.0.0.1", PORT)
+            while free and free[-1][0].at_eof():  # the server has closed an idle connection
+                free.pop()[1].close()
+            reader, writer = free.pop() if free else await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"POST /v1/predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
             head = await reader.readuntil(b"\r\n\r\n")
             size = re.search(rb"content-length: (\d+)", head)
@@ -174,7 +181,7 @@ def measure(folder: Path, *, short: bool) -> dict[str, Any]:
     for _ in range(repeats):
         for peer in PEERS:
             lua = script(folder, request_bodies(peer, contents))
-            with running(peer) as start:
+            with running(peer) as (start, _):
                 starts[peer].append(start)
                 closed_loop(lua, 8, 1)
                 for connections in CONNECTIONS:

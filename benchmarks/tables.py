@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.claims_table import BASELINES, audit, claim, claims_conditions, gradient_noise, learning_rates
 from benchmarks.conditions import load_result
+from benchmarks.corrections_table import corrections
 from benchmarks.distributed_table import distributed
 from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
@@ -16,7 +17,7 @@ from benchmarks.own_pictures_table import own_pictures, peers
 from benchmarks.pictures_table import papers, pictures
 from benchmarks.ready_table import ready, ready_files
 from benchmarks.rejection_table import rejection
-from benchmarks.serving_table import serving
+from benchmarks.serving_table import backends, clients, serving
 from benchmarks.transfer_table import transfer
 
 ROOT = Path(__file__).parent.parent
@@ -180,6 +181,9 @@ def reliability() -> str:
 
 TABLES = {
     "serving": serving,
+    "serving_backends": backends,
+    "serving_clients": clients,
+    "corrections": corrections,
     "accuracy": accuracy,
     "exports": exports,
     "hostile": hostile,

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 MNIST_FOLDER = os.environ.get("PENSTROKE_DATA", "")
 PHOTOS_FOLDER = os.environ.get("PENSTROKE_PHOTOS", "")
-# Commands that tests start inherit these two.
+# Commands that tests start inherit these.
 os.environ["PENSTROKE_OFFLINE"] = "1"
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["PENSTROKE_DATA"] = os.devnull
 
 _connect, _getaddrinfo = socket.socket.connect, socket.getaddrinfo

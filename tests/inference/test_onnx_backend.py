@@ -1,6 +1,8 @@
 """The backend ``onnx``: results, choice of the backend, and files that it rejects."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -103,3 +105,15 @@ def test_a_run_folder_called_ready_takes_precedence(empty_folder: Path, sample_r
     Path("ready").symlink_to(sample_run.path)
     assert not is_bundled("ready")
     assert model_path("ready") == Path("ready/model.safetensors")
+
+
+def test_onnxruntime_sends_no_usage_data(tmp_path: Path) -> None:
+    program = (
+        "import penstroke, sys; c = penstroke.Classifier.load('ready'); import numpy as np;"
+        "c.predict(np.zeros((1, 1, 28, 28), np.uint8)); assert 'onnxruntime' in sys.modules"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    stored = [path.name for path in tmp_path.rglob("*") if "onnxruntime" in path.name.lower()]
+    assert not stored, "it would keep a device ID and events there"

@@ -10,7 +10,7 @@ from penstroke import Classifier
 from penstroke.pictures.basics import to_grey
 from penstroke.pictures.polarity import estimate_ink
 from penstroke.pictures.prepare import prepare
-from penstroke.pictures.tight import find_tight_ink, otsu
+from penstroke.pictures.tight import find_two_levels, otsu
 
 BLOCK = np.zeros((20, 9), np.uint8)
 BLOCK[:, 2:] = 200
@@ -41,11 +41,12 @@ def test_a_tall_narrow_digit_without_paper_is_not_empty() -> None:
 
 
 def test_other_pictures_are_not_tight() -> None:
-    assert find_tight_ink(np.kron(BLOCK, np.ones((6, 6))).astype(np.float32)) is None, "too large"
-    assert find_tight_ink(np.full((30, 30), 7.0, np.float32)) is None, "uniform"
+    assert find_two_levels(np.kron(BLOCK, np.ones((6, 6))).astype(np.float32)) is None, "too large"
+    assert find_two_levels(np.full((30, 30), 7.0, np.float32)) is None, "uniform"
     for seed in range(10):
         noise = to_grey(outlier_picture(seed, "noise"))[:90, :90]
-        assert find_tight_ink(noise) is None
+        levels = find_two_levels(noise)
+        assert levels is None or not levels.is_tight
 
 
 def test_otsu_equals_scikit_image() -> None:

@@ -1,13 +1,10 @@
 """Fixtures: a server of the bundled model, and pictures."""
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
-from support.server import Server, running_server
+from support.server import Server, png, running_server
 
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 pytest.importorskip("httptools", reason="the extra serve is not installed")
@@ -42,9 +39,3 @@ def digits() -> list[bytes]:
     from penstroke.serve.check import stored_digits
 
     return [png(image[0]) for image in stored_digits()]
-
-
-def png(pixels: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
-    return stream.getvalue()

@@ -87,7 +87,9 @@ def _audit(source: str, size: tuple[int, int] | None, recipe: str, repeats: int,
     data = load(source, progress=Downloads(), size=size, skip_broken=True)
     for note in data.notes:
         warn(note)
-    splits = tuple(split for split in (data.train, data.validation, data.test if data.has_test else None) if split)
+    corrected = data.corrections.split if data.corrections else None
+    parts = (data.train, corrected, data.validation, data.test if data.has_test else None)
+    splits = tuple(split for split in parts if split)
     whole = checks.joined(splits)
     with counter("networks trained") as count_fold:
         probabilities = out_of_fold(

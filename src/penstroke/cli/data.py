@@ -77,8 +77,8 @@ def info(
 
 def _description_text(found: dict[str, Any]) -> str:
     """Return a description of a dataset as text."""
-    splits = {name: found[name] for name in ("train", "validation", "test") if found[name]}
-    names = {"train": "training", "validation": "validation", "test": "test"}
+    splits = {name: found[name] for name in ("train", "corrections", "validation", "test") if found[name]}
+    names = {"train": "training", "corrections": "corrected", "validation": "validation", "test": "test"}
     *first, last = (f"{split['images']} {names[name]}" for name, split in splits.items())
     counts = f"{', '.join(first)} and {last}" if first else last
     shape = "x".join(str(side) for side in found["image_shape"])

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from penstroke.cli.options import Data, Json, RunArgument
 from penstroke.cli.output import Result, escape_control
 from penstroke.cli.shared import open_classifier, open_data
+from penstroke.data import split_source
 from penstroke.errors import UsageError, require_extra
 from penstroke.export.target import Format, Precision, Target
 
@@ -77,8 +78,8 @@ def _open_data(classifier: "Classifier", source: str | None) -> "Dataset":
     A comparison does not need images that are new to the model: where MNIST is not available, its bundled sample is
     used.
     """
-    trained_on = classifier.description.trained.get("data", {}).get("source")
-    return open_data(classifier, source or ("auto" if trained_on == "mnist" else None))
+    trained_on = classifier.description.trained.get("data", {}).get("source") or ""
+    return open_data(classifier, source or ("auto" if split_source(trained_on)[0] == "mnist" else None))
 
 
 def _exports_folder(chosen: Path) -> Path:

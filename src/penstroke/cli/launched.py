@@ -5,12 +5,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from penstroke.cli.output import warn
+from penstroke.cli.output import mute_notes, warn
+from penstroke.cli.seeds import check_inapplicable
 from penstroke.training.launch import Launch
 
 if TYPE_CHECKING:
     from penstroke.runs import Run
     from penstroke.training import Callback, World
+
+
+def check_launch(launched: Launch, budget: float | None) -> None:
+    """Check the options of a launch; processes other than that of rank 0 print no notes from now on.
+
+    Raises:
+        UsageError: there are several processes, and a budget.
+    """
+    if launched.world.size > 1:
+        check_inapplicable("several processes", {"--budget": budget})
+    if not launched.leads:
+        mute_notes()
 
 
 def run_of_launch(launched: Launch, out: Path | None) -> "Run | None":

@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter, Token
 
 from penstroke import recipes
 from penstroke.cli.options import integer, number
-from penstroke.data import CARDS
+from penstroke.data import CARDS, split_source
 from penstroke.recipes.fields import CHOICES, PARTS, flat_names
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -61,8 +61,9 @@ def default_recipe(data: str | None) -> str:
     Args:
         data: what the data are loaded from; None for the default.
     """
-    known = CARDS.get(data or "")
-    return "book" if data in (None, "auto") or (known and known.preprocessing == "digit") else "general"
+    base = str(split_source(data or "auto")[0])
+    known = CARDS.get(base)
+    return "book" if base == "auto" or (known and known.preprocessing == "digit") else "general"
 
 
 def _annotations() -> dict[str, Any]:

@@ -29,6 +29,8 @@ def choose_run(run: Path | None) -> Path:
 
     The choice, newer runs that have no model, and models of unfinished training runs are reported.
     """
+    if run is not None and not run.is_dir():
+        return run  # not a run, so that there is nothing to report, and nothing to import
     from penstroke import runs
     from penstroke.inference.source import default_source, is_bundled
 
@@ -73,18 +75,20 @@ def open_data(classifier: "Classifier", source: str | None) -> "Dataset":
         DataError, UsageError: the dataset is missing or invalid.
     """
     from penstroke.cli.progress import Downloads
-    from penstroke.data import CARDS, load
+    from penstroke.data import CARDS, load, split_source
 
     record = classifier.description.trained.get("data", {})
     trained_on = record.get("source")
-    chosen = source or trained_on or "auto"
+    # Corrections are training images, which may have been moved since.
+    chosen = source or str(split_source(trained_on or "auto")[0])
+    base = split_source(chosen)[0]
     _, height, width = classifier.description.image_shape
     try:
         data = load(
             chosen,
             progress=Downloads(),
-            size=None if chosen == "auto" or chosen in CARDS else (width, height),
-            skip_broken=chosen == trained_on and (record.get("options") or {}).get("skip_broken") is True,
+            size=None if base == "auto" or base in CARDS else (width, height),
+            skip_broken=source in (None, trained_on) and (record.get("options") or {}).get("skip_broken") is True,
         )
     except DataError as error:
         if source is None and trained_on not in (None, "mnist"):

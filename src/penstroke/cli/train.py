@@ -9,10 +9,10 @@ from cyclopts import Parameter
 
 from penstroke import recipes
 from penstroke.cli.init_options import Freeze, InitFrom, open_init, planned, recipe_of
-from penstroke.cli.launched import connected, device_of_launch, run_of_launch
+from penstroke.cli.launched import check_launch, connected, device_of_launch, run_of_launch
 from penstroke.cli.options import DATA_HELP, Device, Json, Size, SkipBroken, Threads, duration
 from penstroke.cli.outlier_options import OutliersFrom, load_outliers, with_outliers
-from penstroke.cli.output import Result, escape_control, mute_notes, say, warn
+from penstroke.cli.output import Result, escape_control, say, warn
 from penstroke.cli.recipe_options import chosen_recipe, with_recipe_options
 from penstroke.cli.resuming import Conditions, check_unchanged, conditions_of
 from penstroke.cli.seeds import TrainJobs, TrainSeeds, check_inapplicable, train_seeds
@@ -199,17 +199,12 @@ def _train(
     as_json: bool,
 ) -> Result:
     """Train and print progress; return the result."""
-    if launched.world.size > 1:
-        check_inapplicable("several processes", {"--budget": budget})
-    if not launched.leads:
-        mute_notes()
+    check_launch(launched, budget)
     started = time.perf_counter()
     require_extra("train", "torch")
     from penstroke import runtime
     from penstroke.cli.callbacks import SignalStop
-    from penstroke.cli.progress import Downloads
     from penstroke.cli.training_notes import note_rejection, warn_if_guessing, warn_of_class_weights
-    from penstroke.data import load
     from penstroke.training import follow_run, resume_run, train_run
     from penstroke.training.budget import for_budget
     from penstroke.training.progress import EpochPrinter, training_printer
@@ -219,12 +214,7 @@ def _train(
     warn_if_too_many_threads(conditions.threads, "training")
     device = device_of_launch(conditions.device, launched)  # checked before the data is downloaded
     trackers = [build_tracker(name, warn) for name in dict.fromkeys(track)]
-    data = load(conditions.data, progress=Downloads(), size=conditions.size, skip_broken=conditions.skip_broken)
-    load_outliers(conditions.outliers_from, data)
-    for note in data.notes:
-        warn(note)
-    if recipe.validation is None and data.load_validation:
-        warn(f"the validation split of the data is not used: {recipe.name} has no validation; use --validation 0.1")
+    data = _loaded(conditions, recipe)
     if budget is not None:
         recipe, note = for_budget(recipe, data, budget - (time.perf_counter() - started), runtime.choose_device(device))
         warn(note)
@@ -238,17 +228,13 @@ def _train(
         if not launched.leads:
             fitted = follow_run(data, world=world, device=device, callbacks=[stop, *needed])
             return Result(None, exit_code=0 if fitted.history.finished else stop.exit_code, printed=True)
+        how: dict[str, Any] = {"device": device, "callbacks": [*callbacks, *needed], "report": warn, "world": world}
         if run is None:
             interval = interval or CheckpointInterval()
-            run, fitted = train_run(
-                recipe, data, device=device, out=out, callbacks=[*callbacks, *needed], interval=interval, report=warn,
-                init=init, world=world, job=launched.job,
-            )  # fmt: skip
+            run, fitted = train_run(recipe, data, out=out, interval=interval, init=init, job=launched.job, **how)
             warn_if_renamed(out, run.path)
         else:
-            fitted = resume_run(
-                run, data, device=device, callbacks=[*callbacks, *needed], interval=interval, report=warn, world=world
-            )
+            fitted = resume_run(run, data, interval=interval, **how)
         warn_if_guessing(fitted, data, balanced=recipe.class_weights == "balanced")
         note_rejection(fitted, recipe.validation.rejection_rate if recipe.validation else 0.0)
         text = _drawn(run, fitted, data, recipe)
@@ -257,6 +243,20 @@ def _train(
     start = "" if run.checkpoints() else ", from the beginning: it has no checkpoint"
     warn(f"stopped; continue with `penstroke train --resume {run.path}`{start}")
     return Result(_value(run), escape_control(text), stop.exit_code)
+
+
+def _loaded(conditions: Conditions, recipe: "Recipe") -> "Dataset":
+    """Return the data of a training; report notes on them, and a validation split that is not used."""
+    from penstroke.cli.progress import Downloads
+    from penstroke.data import load
+
+    data = load(conditions.data, progress=Downloads(), size=conditions.size, skip_broken=conditions.skip_broken)
+    load_outliers(conditions.outliers_from, data)
+    for note in data.notes:
+        warn(note)
+    if recipe.validation is None and data.load_validation:
+        warn(f"the validation split of the data is not used: {recipe.name} has no validation; use --validation 0.1")
+    return data
 
 
 def _drawn(run: "Run", fitted: "Fitted", data: "Dataset", recipe: "Recipe") -> str:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 from penstroke.data.catalog import CARDS, DatasetCard, card
+from penstroke.data.source_names import split_source
 
 if TYPE_CHECKING:
     from penstroke.data.description import describe
     from penstroke.data.fetch import cached, ensure, import_files
-    from penstroke.data.sources import load
+    from penstroke.data.sources import absolute_source, load
     from penstroke.data.split import Dataset, Split
-    from penstroke.data.statistics import fingerprint, pixel_statistics
+    from penstroke.data.statistics import fingerprint, pixel_statistics, training_fingerprint
     from penstroke.data.stratified import stratified_split
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Dataset",
     "DatasetCard",
     "Split",
+    "absolute_source",
     "cached",
     "card",
     "describe",
@@ -31,7 +33,9 @@ __all__ = [
     "import_files",
     "load",
     "pixel_statistics",
+    "split_source",
     "stratified_split",
+    "training_fingerprint",
 ]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
@@ -39,9 +43,9 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "fetch": ["cached", "ensure", "import_files"],
         "description": ["describe"],
-        "sources": ["load"],
+        "sources": ["absolute_source", "load"],
         "split": ["Dataset", "Split"],
-        "statistics": ["fingerprint", "pixel_statistics"],
+        "statistics": ["fingerprint", "pixel_statistics", "training_fingerprint"],
         "stratified": ["stratified_split"],
     },
 )

@@ -35,6 +35,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "train": train,
         "validation": _counts(dataset.validation) if dataset.validation else None,
         "test": _counts(dataset.test) if dataset.has_test else None,
+        "corrections": _counts(dataset.corrections.split) if dataset.corrections else None,
         "imbalance": round(max(counts) / min(counts), 2) if min(counts) else None,
         "pictures": _pictures(dataset) if dataset.sizes else None,
         "broken": {str(path): problem for path, problem in dataset.broken.items()},

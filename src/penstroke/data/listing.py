@@ -126,10 +126,10 @@ def list_class_folders(folder: Path) -> Listing:
     Raises:
         DataError: the folders are not those of a dataset.
     """
-    top = _subfolders(folder)
+    top = subfolders(folder)
     splits = {path: SPLITS[path.name.lower()] for path in top if path.name.lower() in SPLITS}
     train = [path for path, split in splits.items() if split == "train"]
-    if not any(_subfolders(path) for path in train):
+    if not any(subfolders(path) for path in train):
         _check_no_flat_splits(folder, top, splits)
         return _listing(folder, {"train": folder}, [])
     parts: dict[str, Path] = {}
@@ -172,7 +172,7 @@ def _listing(folder: Path, sources: dict[str, Path], notes: list[str]) -> Listin
 
 
 def _class_names(source: Path) -> tuple[str, ...]:
-    folders = _subfolders(source)
+    folders = subfolders(source)
     if not folders:
         tables = sorted(path.name for path in source.iterdir() if path.suffix.lower() in (".csv", ".jsonl"))
         remedy = "Make a folder for each class and put its pictures into it, as in cats/1.png and dogs/1.png."
@@ -181,7 +181,7 @@ def _class_names(source: Path) -> tuple[str, ...]:
             "classes.",
             f"To use the table {tables[0]}, give it as the data: {source / tables[0]}." if tables else remedy,
         )
-    if len(folders) == 1 and len(inner := _subfolders(folders[0])) > 1:
+    if len(folders) == 1 and len(inner := subfolders(folders[0])) > 1:
         raise DataError(
             f"{source} has one class, {folders[0].name!r}, with the folders {few(path.name for path in inner)}.",
             f"If these are the classes, give the inner folder as the data: {folders[0]}.",
@@ -191,7 +191,7 @@ def _class_names(source: Path) -> tuple[str, ...]:
     return classes
 
 
-def _subfolders(folder: Path) -> list[Path]:
+def subfolders(folder: Path) -> list[Path]:
     """Return the folders in ``folder`` in natural order, without hidden ones."""
     paths = (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
     return sorted(paths, key=lambda path: natural_order(path.name))
@@ -199,7 +199,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _list_pictures(source: Path, classes: tuple[str, ...], ignored: list[str]) -> Pictures:
     """Return the pictures of each class with their labels; add the names of other files to ``ignored``."""
-    unknown = [path.name for path in _subfolders(source) if path.name not in classes]
+    unknown = [path.name for path in subfolders(source) if path.name not in classes]
     if unknown:
         raise DataError(
             f"{source} has classes that the train split does not have: {few(unknown)}.",
@@ -207,7 +207,7 @@ def _list_pictures(source: Path, classes: tuple[str, ...], ignored: list[str]) -
         )
     pictures: Pictures = []
     for label, name in enumerate(classes):
-        for path in _files(source / name) if (source / name).is_dir() else ():
+        for path in files_in(source / name) if (source / name).is_dir() else ():
             if path.suffix.lower() in SUFFIXES:
                 pictures.append((path, label))
             else:
@@ -215,7 +215,7 @@ def _list_pictures(source: Path, classes: tuple[str, ...], ignored: list[str]) -
     return pictures
 
 
-def _files(folder: Path) -> list[Path]:
+def files_in(folder: Path) -> list[Path]:
     """Return the plain files in a folder and its subfolders, in order of their paths, without hidden ones."""
     with os.scandir(folder) as entries:  # it knows the kinds of the entries, without a call for each
         visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
@@ -223,7 +223,7 @@ def _files(folder: Path) -> list[Path]:
     for entry in visible:
         # Links to folders are not followed: they may form a cycle.
         if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("__"):
-            found += _files(folder / entry.name)
+            found += files_in(folder / entry.name)
     return found
 
 

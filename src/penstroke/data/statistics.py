@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 from jaxtyping import Int64
 
-from penstroke.data.split import Split
+from penstroke.data.split import Dataset, Split
 from penstroke.runtime.memory import release_pages
 
 STATISTICS_BYTES = 1 << 20
@@ -45,6 +45,14 @@ def fingerprint(split: Split) -> str:
     digest.update(split.labels.tobytes())
     digest.update(split.images[_spread(len(split))].tobytes())
     return digest.hexdigest()
+
+
+def training_fingerprint(data: Dataset) -> str:
+    """Return a SHA-256 (hexadecimal) that identifies what is trained on: the train split, and all corrections."""
+    train = fingerprint(data.train)
+    if data.corrections is None:
+        return train
+    return hashlib.sha256(f"{train} {data.corrections.sha256}".encode()).hexdigest()
 
 
 def _spread(count: int) -> Int64[np.ndarray, "k"]:

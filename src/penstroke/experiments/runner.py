@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from penstroke import runs, storage
-from penstroke.data import CARDS, Dataset, fingerprint
+from penstroke.data import Dataset, absolute_source, training_fingerprint
 from penstroke.data.sources import load_options
 from penstroke.errors import PenstrokeError, RunError
 from penstroke.experiments.plan import Experiment, Plan
@@ -107,17 +107,19 @@ def open_experiments(
             check_network(setting.recipe.network, (channels, height, width), len(data.train.classes))
         except PenstrokeError as error:
             raise type(error)(f"With {setting.label}: {error.message}", error.remedy) from error
-    used: dict[str, Any] = {"data": data.card.name, "images": len(data.train), "fingerprint": fingerprint(data.train)}
+    used: dict[str, Any] = {
+        "data": data.card.name,
+        "images": len(data.train),
+        "fingerprint": training_fingerprint(data),
+    }
     used["shape"] = f"{width}x{height}"
     if before is not None:
         _check_data(path, before, used)
     else:
         storage.make_folder(folder)
         storage.write_json(path, used | {"options": data.options})
-    name, requested = data.card.name, Path(data.requested)
-    # Other processes may have another current folder. A folder may have the name of a card.
-    found = name if CARDS.get(name) == data.card else str(requested.expanduser().resolve())
-    return Experiments(plan, folder, data, replace(source, data=found))
+    # Other processes may have another current folder.
+    return Experiments(plan, folder, data, replace(source, data=absolute_source(data)))
 
 
 def _options(path: Path, before: dict[str, Any]) -> dict[str, Any]:

@@ -18,13 +18,10 @@ import numpy as np
 from numpy import ndarray
 
 from penstroke.errors import DataError, EmptyPicture
+from penstroke.runtime import KEEP_MEMORY
 
 if TYPE_CHECKING:
     from penstroke.pictures.preprocessing import Picture
-
-
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_TRIM_THRESHOLD_": str(1 << 28)}
-"""Environment in which glibc keeps freed memory for the next picture, up to 256 MB; a tenth of the time otherwise."""
 
 
 @dataclass(frozen=True)

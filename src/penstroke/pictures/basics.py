@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from PIL import Image
 
-from penstroke.pictures.filters import distance_to_paper, median, percentile, window_max
+from penstroke.pictures.filters import median, percentile, ridge_distances
 
 Grey = Float[ndarray, "h w"]
 Mask = Bool[ndarray, "h w"]
@@ -105,8 +105,7 @@ def stroke_width(mask: Mask) -> tuple[float, float]:
     """
     if not mask.any():
         return 1.0, 1.0
-    distance = distance_to_paper(mask[bounding_box(mask)])
-    ridge = distance[(distance > 0) & (distance >= window_max(distance, 3))]
+    ridge = ridge_distances(mask[bounding_box(mask)])
     return max(1.0, 2 * median(ridge) - 0.5), max(1.0, 2 * float(ridge.max()) - 0.5)
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 import scipy
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int, UInt8, UInt16
 from numpy import ndarray, ufunc
+from PIL import Image
 
 Values = Float[ndarray, "h w"]
 Mask = Bool[ndarray, "h w"]
@@ -88,7 +89,8 @@ def _window(values: ndarray, size: int, axes: tuple[int, ...], better: ufunc, ne
     for axis in axes:
         lines = values.swapaxes(0, axis)
         margin = size // 2
-        found = np.full_like(lines, neutral, shape=(len(lines) + 2 * margin, *lines.shape[1:]))
+        found = np.empty_like(lines, shape=(len(lines) + 2 * margin, *lines.shape[1:]))
+        found[:margin] = found[margin + len(lines) :] = neutral
         found[margin : margin + len(lines)] = lines
         width = 1
         while width < size:  # two overlapping windows make a larger one
@@ -104,6 +106,25 @@ def distance_to_paper(mask: Mask) -> Values:
 
     The squares of the distances along rows are combined over more and more rows. Thin strokes need few of these steps.
     """
+    squares = _squared_distances(mask)
+    if squares is None:
+        return scipy.ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    return np.sqrt(squares, dtype=np.float64)
+
+
+def ridge_distances(mask: Mask) -> Float[ndarray, " n"]:
+    """Return the distances to paper on the centre lines of strokes: of pixels whose neighbours have none larger."""
+    squares = _squared_distances(mask)
+    if squares is None:
+        distance = distance_to_paper(mask)
+        return distance[(distance > 0) & (distance >= window_max(distance, 3))]
+    # Squares have the same order as distances, and few distances are needed.
+    ridge = squares[(squares > 0) & (squares >= _window(squares, 3, SQUARE, np.maximum, 0))]
+    return np.sqrt(ridge, dtype=np.float64)
+
+
+def _squared_distances(mask: Mask) -> UInt16[ndarray, "h w"] | None:
+    """Return the squares of the distances to paper; None if some may be FAR or more."""
     height, width = mask.shape
     padded = np.zeros((height + 2, width + 2), bool)
     padded[1:-1, 1:-1] = mask
@@ -112,14 +133,21 @@ def distance_to_paper(mask: Mask) -> Values:
     before = np.maximum.accumulate(place * paper)
     after = np.minimum.accumulate(np.where(paper, place, place[-1])[::-1])[::-1]
     along = np.minimum(np.minimum(place - before, after - place), FAR).astype(np.uint16).reshape(padded.shape) ** 2
-    nearest = along.copy()
+    nearest, farther = along.copy(), np.empty_like(along)
     for step in range(1, FAR):
         if step * step >= nearest.max():
-            return np.sqrt(nearest[1:-1, 1:-1], dtype=np.float64)
-        farther = along + np.uint16(step * step)
+            return nearest[1:-1, 1:-1]
+        np.add(along, np.uint16(step * step), out=farther)
         np.minimum(nearest[step:], farther[:-step], out=nearest[step:])
         np.minimum(nearest[:-step], farther[step:], out=nearest[:-step])
-    return scipy.ndimage.distance_transform_edt(padded)[1:-1, 1:-1]
+    return None
+
+
+def histogram(levels: UInt8[ndarray, "h w"]) -> Int[ndarray, "256"]:
+    """Return the number of pixels of each level."""
+    if levels.size > 10_000:  # Pillow is faster then
+        return np.array(Image.fromarray(levels).histogram())
+    return np.bincount(levels.ravel(), minlength=256)
 
 
 def median(values: ndarray) -> float:

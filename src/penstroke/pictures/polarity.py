@@ -11,7 +11,6 @@ import numpy as np
 import scipy
 from jaxtyping import Float, Int
 from numpy import ndarray
-from PIL import Image
 
 from penstroke.errors import EmptyPicture
 from penstroke.pictures.basics import (
@@ -26,6 +25,7 @@ from penstroke.pictures.basics import (
 from penstroke.pictures.filters import (
     closing,
     distance_to_paper,
+    histogram,
     median,
     outline,
     percentile,
@@ -33,7 +33,7 @@ from penstroke.pictures.filters import (
     window_min,
 )
 from penstroke.pictures.ruled_lines import remove_ruled_lines
-from penstroke.pictures.tight import find_tight_ink
+from penstroke.pictures.tight import find_two_levels
 
 WINDOWS = ((0.08, 1.0), (0.16, 1.0), (0.25, 0.7), (0.4, 0.3))
 """Windows in which strokes are detected, relative to the picture's side, and the weights of their scores."""
@@ -100,18 +100,17 @@ def estimate_ink(grey: Grey) -> InkEstimate:
         EmptyPicture: no stroke stands out.
     """
     paper = find_flat_paper(grey)
-    tight = find_tight_ink(grey)
+    levels = find_two_levels(grey)
     if paper is not None:
         estimate = ink_on_flat_paper(grey, paper)
         area = estimate.mask.sum()
         min_length = STROKE_LENGTH if area > SMALL_SHARE * grey.size else SHORT_STROKE_LENGTH
         # In a tight picture, the most frequent level may be that of the ink.
-        same_polarity = tight is None or tight[1] == estimate.bright
+        same_polarity = levels is None or levels.bright == estimate.bright or not levels.is_tight
         if same_polarity and min_length * estimate.max_width**2 <= area <= MAX_INK_SHARE * grey.size:
             return estimate
-    if tight:
-        mask, bright, level = tight
-        return InkEstimate(mask, bright, *stroke_width(mask), level)
+    if levels and levels.is_tight:
+        return InkEstimate(levels.mask, levels.bright, *stroke_width(levels.mask), levels.paper)
     return ink_in_photograph(grey)
 
 
@@ -124,7 +123,7 @@ def find_flat_paper(grey: Grey) -> float | None:
     levels = grey.astype(np.uint8)
     border = border_values(levels)
     # The border counts as much as the rest, because thick strokes may cover more than half of a canvas.
-    counts = np.array(Image.fromarray(levels).histogram())
+    counts = histogram(levels)
     paper = int(np.argmax(counts / grey.size + np.bincount(border, minlength=256) / border.size))
     if counts[max(paper - 1, 0) : paper + 1].sum() / grey.size < MIN_PAPER_SHARE:  # most photographs
         return None

@@ -69,6 +69,8 @@ def symbol_mask(ink: Ink) -> Mask:
     """
     labels, boxes = ink.components.labels, ink.components.boxes
     ink_mass = np.bincount(labels.ravel(), ink.level.ravel())[1:]
+    if len(boxes) == 1 and ink_mass[0] >= 0.5 * ink.width**2:
+        return ink.mask
     height, width = ink.mask.shape
     at_border = (boxes[:, :2] <= 0).any(1) | (boxes[:, 2] >= height) | (boxes[:, 3] >= width)
     frame_like = at_border & (((boxes[:, 2:] - boxes[:, :2]) / [height, width]).max(1) > 0.8)
@@ -124,7 +126,7 @@ def check_strokes(ink: Ink, mask: Mask) -> None:
         raise EmptyPicture("no stroke stands out from the grain of the paper")
     if ink.noise > 0 and _fades(ink, mask):  # a drawn picture, which has no noise, may be blurred by enlargement
         raise EmptyPicture("there is only light and shadow, and no pen stroke")
-    if ink.level[mask].sum() < MIN_INK_SHARE * ink.level[ink.mask].sum():
+    if mask is not ink.mask and ink.level[mask].sum() < MIN_INK_SHARE * ink.level[ink.mask].sum():
         raise EmptyPicture("there is a pattern, or many marks of which none stands out")
 
 

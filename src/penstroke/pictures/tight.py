@@ -4,13 +4,16 @@ It has hardly any paper from which the level of the paper could be estimated. It
 ink and of paper are far apart relative to their spread. Paper is what most of the border and of the corners show.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
 from penstroke.pictures.basics import Grey, Mask, border_values
 from penstroke.pictures.components import find_components
-from penstroke.pictures.filters import percentile
+from penstroke.pictures.filters import histogram, percentile
 
 MAX_SIDE = 100
 """Longest side, in pixels, of a picture that may be tight. Photographs of handwriting are larger."""
@@ -24,26 +27,51 @@ PAPER_PERCENTILE = 2.0
 """Percentile of the levels, from the brightest paper, that is the level of the paper."""
 
 
-def find_tight_ink(grey: Grey) -> tuple[Mask, bool, float] | None:
-    """Return the ink of a tight picture, whether it is bright, and the level of the paper; None for other pictures.
+@dataclass(frozen=True)
+class TwoLevels:
+    """What would be the ink if a picture is tight.
+
+    Args:
+        grey: ``float32`` ``[h, w]``, 0..255.
+        mask: ``bool`` ``[h, w]``, the ink.
+        bright: whether ink is brighter than the paper.
+    """
+
+    grey: Grey
+    mask: Mask
+    bright: bool
+
+    @cached_property
+    def is_tight(self) -> bool:
+        """Whether most of the ink is connected, so that the picture is tight."""
+        areas = np.bincount(find_components(self.mask).labels.ravel())[1:]
+        return bool(areas.max() >= MIN_MAIN_SHARE * areas.sum())
+
+    @property
+    def paper(self) -> float:
+        """The level of the paper."""
+        return percentile(self.grey, PAPER_PERCENTILE if self.bright else 100 - PAPER_PERCENTILE)
+
+
+def find_two_levels(grey: Grey) -> TwoLevels | None:
+    """Return what would be the ink if a picture is tight; None if the picture is too large or has no two levels.
 
     Args:
         grey: ``float32`` ``[h, w]``, 0..255.
     """
     if max(grey.shape) > MAX_SIDE:
         return None
-    threshold, separation = otsu(np.bincount(grey.astype(np.uint8).ravel(), minlength=256))
+    threshold, separation = otsu(histogram(grey.astype(np.uint8)))
     if separation < MIN_SEPARATION:
         return None
     bright_part = grey >= threshold + 1
     if grey[bright_part].mean() - grey[~bright_part].mean() < MIN_CONTRAST:
         return None
-    bright = bool(_edge_share(bright_part) < _edge_share(~bright_part))
-    mask = bright_part if bright else ~bright_part
-    areas = np.bincount(find_components(mask).labels.ravel())[1:]
-    if areas.max() < MIN_MAIN_SHARE * areas.sum():
-        return None
-    return mask, bright, percentile(grey, PAPER_PERCENTILE if bright else 100 - PAPER_PERCENTILE)
+    counts, sizes = _edge_counts(bright_part)
+    bright = _edge_share(counts, sizes) < _edge_share(
+        [n - count for count, n in zip(counts, sizes, strict=True)], sizes
+    )
+    return TwoLevels(grey, bright_part if bright else ~bright_part, bright)
 
 
 def otsu(counts: Int[ndarray, " levels"]) -> tuple[int, float]:
@@ -68,9 +96,15 @@ def otsu(counts: Int[ndarray, " levels"]) -> tuple[int, float]:
     return best, float(between[best]) / variance
 
 
-def _edge_share(mask: Mask) -> float:
-    """Return how much of the border and of the corners is in the mask, 0..2."""
+def _edge_counts(mask: Mask) -> tuple[list[int], list[int]]:
+    """Return how many pixels of the border and of each corner are in the mask, and how many there are."""
     side = max(1, min(mask.shape) // 6)
     ends = (slice(side), slice(-side, None))
-    corners = [mask[rows, columns].mean() for rows in ends for columns in ends]
-    return float(border_values(mask).mean() + np.mean(corners))
+    parts = [border_values(mask), *(mask[rows, columns] for rows in ends for columns in ends)]
+    return [int(np.count_nonzero(part)) for part in parts], [part.size for part in parts]
+
+
+def _edge_share(counts: list[int], sizes: list[int]) -> float:
+    """Return how much of the border and of the corners is in a mask, 0..2."""
+    border, *corners = (count / size for count, size in zip(counts, sizes, strict=True))
+    return border + sum(corners) / len(corners)

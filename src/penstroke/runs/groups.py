@@ -59,6 +59,8 @@ def _settings(run: Run) -> dict[str, Any]:
     data = {name: value for name, value in source.items() if name not in ("requested", "notes")}
     if outliers := data.pop("outliers", None):
         data["outliers_from"] = f"{outliers.get('folder')} ({str(outliers.get('sha256'))[:8]})"
+    if corrections := data.pop("corrections", None):
+        data["corrections"] = f"{corrections.get('images')} ({str(corrections.get('sha256'))[:8]})"
     if init := run.record.init:
         data |= {"init": f"{init['source']} ({init['sha256'][:8]})", "freeze": init["freeze"]}
     return {"network": network.pop("kind")} | network | recipe | {"data": data.pop("source", None)} | data

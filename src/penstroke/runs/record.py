@@ -33,6 +33,8 @@ class DataSource(TypedDict):
     """``size`` (width and height) and ``skip_broken``, if they were given."""
     outliers: NotRequired[dict[str, Any]]
     """``folder``, ``images`` and ``sha256`` of the pictures that show none of the classes, if there are any."""
+    corrections: NotRequired[dict[str, Any]]
+    """``folder``, ``images`` and ``sha256`` of the pictures that were trained on in addition, if there are any."""
 
 
 @with_config(_LENIENT)

@@ -14,6 +14,9 @@ from penstroke.errors import ModelError
 if TYPE_CHECKING:
     import numpy as np
 
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_TRIM_THRESHOLD_": str(1 << 28)}
+"""Environment in which glibc keeps freed memory for the next picture, up to 256 MB, which saves a tenth of the time."""
+
 
 @contextmanager
 def enough_memory(remedy: str) -> Iterator[None]:

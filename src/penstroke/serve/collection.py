@@ -7,6 +7,7 @@ from threading import Lock
 from penstroke import storage
 from penstroke.errors import StorageError
 from penstroke.serve.problems import Problem
+from penstroke.storage.names import folder_name
 
 MAX_FILE_BYTES = 4 << 20
 """Maximum size of one stored drawing in bytes."""
@@ -43,7 +44,7 @@ class Collection:
             if self._count >= self._limit:
                 raise Problem("collection-full", f"It has {self._limit} drawings.")
             try:
-                folder = storage.make_folder(self._folder / label)
+                folder = storage.make_folder(self._folder / folder_name(label))
                 path = folder / f"{hashlib.sha256(png).hexdigest()[:24]}.png"
                 if not path.exists():
                     storage.write_bytes(path, png)

@@ -39,6 +39,12 @@ class Metrics:
         self._rejections = Counter(
             "penstroke_rejections", "Requests that were answered with a problem", ["reason"], registry=self._registry
         )
+        self._rejected_connections = Counter(
+            "penstroke_rejected_connections",
+            "Connections that were rejected, or closed by a limit",
+            ["reason"],
+            registry=self._registry,
+        )
         self._predictions = Counter("penstroke_predictions", "Predictions by label", ["label"], registry=self._registry)
         self._reloads = Counter("penstroke_reloads", "Loaded models", ["result"], registry=self._registry)
         self._gauge("penstroke_waiting_requests", "Requests in the queues", waiting)
@@ -62,6 +68,10 @@ class Metrics:
     def rejection(self, reason: str) -> None:
         """Count a request that was answered with a problem."""
         self._rejections.labels(reason).inc()
+
+    def rejected_connection(self, reason: str) -> None:
+        """Count a connection that was rejected, or closed by a limit."""
+        self._rejected_connections.labels(reason).inc()
 
     def reload(self, result: str) -> None:
         """Count a model that was loaded or rejected."""

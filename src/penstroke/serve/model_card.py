@@ -20,8 +20,10 @@ def model_card(model: dict[str, Any]) -> dict[str, Any]:
     trained = dict(description.pop("trained", None) or {})
     data = dict(trained.get("data") or {})
     kept = {name: trained[name] for name in ("recipe", "epochs", "seed") if name in trained}
-    if isinstance(data.get("source"), str):
-        kept["data"] = Path(data["source"]).name
+    if isinstance(data.get("name"), str):
+        kept["data"] = data["name"]
+    if isinstance(data.get("corrections"), dict):
+        kept["corrections"] = data["corrections"].get("images")
     return {
         "source": Path(model["source"]).name,
         "backend": model["backend"],

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from penstroke.errors import ModelError, PenstrokeError
-from penstroke.inference.worker import KEEP_MEMORY
+from penstroke.runtime import KEEP_MEMORY
 from penstroke.serve.channel import Message, Unpacker, pack
 from penstroke.serve.template import FORK, Source
 

@@ -6,6 +6,7 @@ that a request costs no timer.
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from httptools import HttpParserError, HttpParserInvalidURLError
@@ -33,6 +34,8 @@ class Connections:
         self.limit = limit
         self.open: set[LimitedProtocol] = set()
         self.draining = False
+        self.on_rejection: Callable[[str], object] = lambda _: None
+        """Called with the reason when a connection is rejected or closed by a limit."""
 
     async def check_deadlines(self) -> None:
         """Close connections whose deadline has passed, until cancelled."""
@@ -48,6 +51,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     shared: Connections
     _deadline = 0.0
+    _had_request = False
     _in_request = False
     _in_body = False
     _began = False
@@ -62,7 +66,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._deadline = time.monotonic() + HEADER_SECONDS
         self.shared.open.add(self)
         if len(self.shared.open) > self.shared.limit:
-            self._close_with(Problem("overloaded", "Too many connections are open."))
+            self._close_with(Problem("overloaded", "Too many connections are open."), "too-many-connections")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -92,7 +96,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Start a request."""
-        self._in_request = self._began = True
+        self._had_request = self._in_request = self._began = True
         self._header_bytes = self._received = 0
         self._deadline = time.monotonic() + HEADER_SECONDS
         super().on_message_begin()
@@ -140,14 +144,17 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             self._unsent_since = self._unsent_since or now
             if now - self._unsent_since > WRITE_SECONDS:
+                self.shared.on_rejection("not-read")
                 self.transport.abort()
             return
         self._unsent_since = 0.0
         if self._deadline and now > self._deadline:
             if self._in_request:
                 self._close_with(Problem("request-timeout"))
-            else:
-                self.transport.close()
+                return
+            if not (self._had_request or self.shared.draining):
+                self.shared.on_rejection("no-request")
+            self.transport.close()
 
     def _count_incomplete(self, size: int) -> None:
         """Count the bytes of headers that are not complete, and of a body whose request was answered."""
@@ -163,8 +170,14 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._header_bytes > MAX_HEADER_BYTES:
             raise _TooLarge
 
-    def _close_with(self, problem: Problem) -> None:
-        """Answer a request that is not passed to the application, and close the connection."""
+    def _close_with(self, problem: Problem, reason: str = "") -> None:
+        """Answer a request that is not passed to the application, and close the connection.
+
+        Args:
+            problem: the answer.
+            reason: counted in the metrics; by default the code of the problem.
+        """
+        self.shared.on_rejection(reason or problem.code)
         body = problem.body("")
         lines = [
             STATUS_LINE[problem.status],

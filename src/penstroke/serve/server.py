@@ -7,9 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from penstroke.errors import UsageError, require_extra
-from penstroke.serve.log import configure_logging, log
+from penstroke.serve.log import configure_logging
 from penstroke.serve.processes import Template
-from penstroke.serve.settings import DRAIN_SECONDS, Settings
+from penstroke.serve.settings import DRAIN_SECONDS, SEND_BYTES, Settings
 from penstroke.serve.template import Source
 
 BACKLOG = 2048
@@ -45,17 +45,14 @@ async def _run(
 ) -> None:
     import uvicorn
 
-    from penstroke.serve.app import App
-    from penstroke.serve.metrics import Metrics
-    from penstroke.serve.page import Pages
-    from penstroke.serve.pool import Pool
+    from penstroke.serve.asgi import Service
     from penstroke.serve.protocol import Connections, protocol_class
     from penstroke.serve.reloading import Reloader
 
     connections = Connections(settings.max_connections)
-    pool = Pool(settings, log)
-    metrics = Metrics(lambda: pool.waiting, lambda: len(connections.open), lambda: pool.replaced)
-    app = App(settings, pool, metrics, Pages(lambda: pool.model, settings), log)
+    service = Service(settings, lambda: len(connections.open))
+    app, pool = service.app, service.pool
+    connections.on_rejection = service.metrics.rejected_connection
     configure_logging()
     config = uvicorn.Config(
         app,
@@ -70,7 +67,7 @@ async def _run(
         backlog=BACKLOG,
         timeout_graceful_shutdown=round(DRAIN_SECONDS),
     )
-    reloader = Reloader(pool, settings, metrics)
+    reloader = Reloader(pool, settings, service.metrics)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -109,6 +106,7 @@ def _listen(settings: Settings) -> socket.socket:
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)  # connections inherit it
         with suppress(OSError):
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(place)

@@ -12,6 +12,8 @@ HEADER_SECONDS = 5.0
 """Seconds within which all headers of a request must arrive, from the connection or from the first byte on."""
 BODY_SECONDS = 8.0
 """Seconds within which the body of a request must arrive."""
+SEND_BYTES = 128 << 10
+"""Bytes of answers that the kernel keeps for a client that does not read them; it would keep some megabytes."""
 WRITE_SECONDS = 8.0
 """Seconds within which a client must read an answer."""
 IDLE_SECONDS = 30.0

@@ -5,6 +5,7 @@ never decodes a picture of a client. It computes with one thread, because thread
 open neither files nor connections, and its memory is limited.
 """
 
+import gc
 import io
 import json
 import os
@@ -47,11 +48,14 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     values = json.loads(sys.argv[2])
     source = Source(**values | {"classes": tuple(values["classes"])})
+    gc.disable()  # all that is imported remains
     try:
         answerer, report = _load(source)
     except PenstrokeError as error:
         control.sendall(pack({"error": error.to_json()}))
         return
+    gc.freeze()  # the workers share the memory of all objects, as long as none of them changes it
+    gc.enable()
     control.sendall(pack({"model": report}))
     while True:
         command, descriptors, _, _ = socket.recv_fds(control, 1, 1)

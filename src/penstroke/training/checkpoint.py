@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from penstroke import storage
-from penstroke.data import Split, fingerprint
+from penstroke.data import Dataset, training_fingerprint
 from penstroke.errors import ModelError, PenstrokeError, RunError, StorageError
 from penstroke.models.files import model_bytes
 from penstroke.models.modules import weights_of
@@ -52,7 +52,7 @@ class Checkpointer(Callback):
 
     Args:
         run: the run.
-        split: its training images, before the validation split.
+        data: its data.
         context: recipe, data and conditions, which each checkpoint contains.
         interval: how often checkpoints are written.
         flush: writes the metrics of all completed steps.
@@ -60,7 +60,7 @@ class Checkpointer(Callback):
     """
 
     run: Run
-    split: Split
+    data: Dataset
     context: dict[str, Any]
     interval: CheckpointInterval
     flush: Callable[[], None]
@@ -106,7 +106,7 @@ class Checkpointer(Callback):
     def _write(self, folder: Path, state: State) -> None:
         snapshot = capture(state)
         self.flush()
-        self._fingerprint = self._fingerprint or fingerprint(self.split)
+        self._fingerprint = self._fingerprint or training_fingerprint(self.data)
         context = {**self.context, "images": self._fingerprint, "metrics": self.run.metrics.size}
         description = replace(state.description, trained=self.context)
         content = {

@@ -63,7 +63,8 @@ def train_step(
         factor: factor of the learning rates.
         world: rank of this process and number of processes.
     """
-    loss = loss_of(world.forward(network, images, len(labels)), labels)
+    log_probs = world.forward(network, images, len(labels))
+    loss = loss_of(log_probs, labels)
     if loss.is_cpu and not math.isfinite(loss.item()):
         return loss.detach()  # a step would make the weights NaN and hide the cause
     network.zero_grad()

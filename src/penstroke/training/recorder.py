@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from penstroke import runs, storage
-from penstroke.data import CARDS, Dataset, fingerprint
+from penstroke.data import Dataset, absolute_source, training_fingerprint
 from penstroke.errors import DataError, PenstrokeError, RunError, StorageError, UsageError
 from penstroke.models.files import model_bytes
 from penstroke.models.modules import check_network, weights_of
@@ -166,10 +166,11 @@ def resume_run(
         if run.finished:
             raise RunError(f"The run {run.path} is finished: there is nothing to resume.")
         recorded = run.record.data
-        if _source(data).get("outliers") != (recorded.get("outliers") if recorded else None):
-            raise RunError(
-                f"The outliers are not those that {run.path} was trained with.", "Restore them, or train a new run."
-            )
+        for added in ("outliers", "corrections"):
+            if _source(data).get(added) != (recorded.get(added) if recorded else None):
+                raise RunError(
+                    f"The {added} are not those that {run.path} was trained with.", "Restore them, or train a new run."
+                )
         interval = interval or _recorded_interval(run)
         run.remove_leftovers()
         checkpoint = latest(run, report)
@@ -214,7 +215,7 @@ def _agreed(
     Raises:
         DataError: the training images of a process differ from those of rank 0.
     """
-    images = fingerprint(data.train) if world.size > 1 else ""
+    images = training_fingerprint(data) if world.size > 1 else ""
     recipe, init, start, expected = world.from_first((recipe, init, start, images))
     if world.any(images != expected):
         raise DataError(
@@ -242,7 +243,7 @@ def _differences(run: Run, checkpoint: Checkpoint, data: Dataset, conditions: di
     Raises:
         RunError: the images differ.
     """
-    if checkpoint.context["images"] != fingerprint(data.train):
+    if checkpoint.context["images"] != training_fingerprint(data):
         raise RunError(
             f"The training images are not those that {run.path} was trained on.",
             "Restore the images, or train a new run.",
@@ -259,7 +260,7 @@ def _train(run: Run, training: _Training, checkpoint: Checkpoint | None) -> Fitt
     if training.init:
         context["init"] = training.init.to_json()
     checkpointer = Checkpointer(
-        run, training.data.train, context, training.interval, recorder.flush, checkpoint.folder if checkpoint else None
+        run, training.data, context, training.interval, recorder.flush, checkpoint.folder if checkpoint else None
     )
     callbacks = [recorder, checkpointer, *training.callbacks]
     try:
@@ -328,11 +329,16 @@ def _with_checkpoint(error: PenstrokeError, run: Run, last: Path | None) -> Pens
 
 def _source(data: Dataset) -> dict[str, Any]:
     """Return what ``run.json`` records about the data: name, user's request, source to load it from, notes."""
-    name, path = data.card.name, Path(data.requested).expanduser()
-    # Later commands load the data again by this: the name of a card, or the absolute path of a folder.
-    source = name if name in CARDS else str(path.resolve()) if path.exists() else data.requested
-    value: dict[str, Any] = {"name": name, "requested": data.requested, "source": source, "notes": list(data.notes)}
+    value: dict[str, Any] = {
+        "name": data.card.name,
+        "requested": data.requested,
+        "source": absolute_source(data),
+        "notes": list(data.notes),
+    }
     if data.outliers:
         found = data.outliers
         value["outliers"] = {"folder": found.source, "images": len(found.images), "sha256": found.sha256}
+    if data.corrections:
+        added = data.corrections
+        value["corrections"] = {"folder": added.folder, "images": len(added.split), "sha256": added.sha256}
     return value | ({"options": data.options} if data.options else {})

@@ -66,15 +66,17 @@ def split_validation(data: Dataset, validation: Validation | None) -> tuple[Spli
     """Return the images to train on and, if the recipe has one, the validation split.
 
     The dataset's own validation split is used if it has one; then all images of the train split are trained on.
+    Corrections are joined to the images to train on; none of them is in the validation split.
 
     Raises:
         DataError: one of the two would be empty, or the dataset's validation split cannot be read.
     """
-    if validation is None:
-        return data.train, None
-    if data.validation is not None:
-        return data.train, data.validation
-    return stratified_split(data.train, validation.share, validation.seed)
+    train, held_out = data.train, None
+    if validation is not None and data.validation is not None:
+        held_out = data.validation
+    elif validation is not None:
+        train, held_out = stratified_split(train, validation.share, validation.seed)
+    return (data.corrections.joined(train) if data.corrections else train), held_out
 
 
 def check_statistics(mean: Channels, std: Channels, channels: int) -> None:

@@ -3,6 +3,7 @@
 This package imports neither torch nor onnxruntime before a backend is opened.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +14,8 @@ from numpy import ndarray
 from penstroke.errors import UsageError, nearest, require_extra
 from penstroke.models import bundled
 
+# onnxruntime 1.32 collects and sends usage data, unless this is set before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 BATCH_SIZE = 250
 """Default number of images per batch."""
 BACKENDS = ("auto", "torch", "onnx")
