@@ -167,12 +167,15 @@ Examples:
         """\
 A picture is a PNG, JPEG, BMP, GIF or WebP file of any size; a symbol may be dark
 on bright or bright on dark. A folder stands for all pictures in it and in its
-subfolders.
+subfolders. With --output, Ray Data predicts any number of pictures, and arrays
+of images (.npy, IDX), on this machine or a cluster, and continues when the same
+command is given again.
 
 Examples:
   penstroke predict photo.jpg
   penstroke predict runs/robust scans/ --csv rows.csv
-  penstroke predict runs/robust 'scans/**/*.png' --top 3 --json""",
+  penstroke predict runs/robust 'scans/**/*.png' --top 3 --json
+  penstroke predict ready archive/ images.npy --output answers""",
     ),
     Command(
         "read",

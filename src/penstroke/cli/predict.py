@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from penstroke.cli.options import MEGAPIXEL, Device, Json, Megapixels, PicturesArgument, RunArgument, integer_from
 from penstroke.cli.output import JsonArray, Result, escape_control, percent, print_error, say, warn
+from penstroke.cli.predict_many import Address, Output, PartSize, Workers, check_output_options, predict_many
 from penstroke.cli.shared import check_output_file, open_classifier, pictures_folder, split_run, stages_name
 from penstroke.errors import DataError, EmptyPicture, PenstrokeError, require_extra
 
@@ -52,17 +53,28 @@ def predict(
     top: Top = None,
     csv: Csv = None,
     explain_picture: Explain = False,
+    output: Output = None,
+    address: Address = None,
+    part_size: PartSize = None,
+    workers: Workers = None,
     megapixels: Megapixels = 50,
     device: Device = "cpu",
     json: Json = False,
 ) -> Result:
     """Print the prediction for each picture as soon as it is made; for an unreadable picture, its error.
 
+    With ``output``, write the predictions to Parquet files instead: see ``predict_many``.
+
     Raises:
         DataError: the only picture is not readable, or a folder or a pattern has no pictures.
         StorageError: the CSV file cannot be written.
     """
     model, arguments = split_run(run, pictures, "predict")
+    many = {"--address": address, "--part-size": part_size, "--workers": workers}
+    check_output_options(output, many, {"--top": top, "--csv": csv, "--explain-picture": explain_picture})
+    if output:
+        max_pixels = MEGAPIXEL * megapixels
+        return predict_many(model, arguments, output, address, part_size, workers, max_pixels, device)
     if explain_picture:
         require_extra("train", "matplotlib")
     if csv:
@@ -76,9 +88,20 @@ def predict(
     draw = _stages_drawer(classifier, pictures_folder(place), max_pixels) if explain_picture else None
     printer = _JsonPrinter(place, top) if json else _TextPrinter(top)
     predictions = _printed(_predictions(classifier, paths, max_pixels), printer, draw)
+    return _print_all(predictions, printer, csv, classifier.description.classes)
+
+
+def _print_all(
+    predictions: Iterator["Predicted"], printer: "_TextPrinter | _JsonPrinter", csv: Path | None, classes: Sequence[str]
+) -> Result:
+    """Take all predictions, which are printed meanwhile; an error after the first one is printed, too.
+
+    Raises:
+        PenstrokeError: the first prediction failed.
+    """
     failed: PenstrokeError | None = None
     try:
-        _consume(predictions, csv, classifier.description.classes)
+        _consume(predictions, csv, classes)
     except PenstrokeError as error:
         if not printer.started:
             raise

@@ -58,6 +58,16 @@ def read_idx(source: Path | bytes, *, max_bytes: int = MAX_BYTES, map_above: int
         raise DataError(f"{name} cannot be read: {reason(error)}.", "Check the path and its permissions.") from error
 
 
+def begins_like_idx(start: bytes) -> bool:
+    """Return whether a file that begins with these bytes, at least three, may be an IDX file, plain or gzipped."""
+    return is_gzip(start) or (start[:2] == b"\0\0" and start[2:3] != b"" and start[2] in _TYPES)
+
+
+def is_gzip(start: bytes) -> bool:
+    """Return whether a file that begins with these bytes is gzipped."""
+    return start[:2] == _GZIP
+
+
 class _Unzipped(io.RawIOBase):
     """The decompressed bytes of a gzip file of one member. Writers of IDX files write one member.
 
@@ -91,7 +101,7 @@ class _Unzipped(io.RawIOBase):
 def _read(raw: BinaryIO, name: str, max_bytes: int, map_above: int | None) -> Array:
     packed = raw.seek(0, io.SEEK_END)
     raw.seek(0)
-    zipped = raw.read(2) == _GZIP
+    zipped = is_gzip(raw.read(2))
     raw.seek(0)
     stream = io.BufferedReader(_Unzipped(raw)) if zipped else raw
     dtype, shape = _read_header(stream, name)

@@ -4,14 +4,11 @@ Each process is a new Python interpreter with its own threads; see ``worker``. T
 folders alone, so that it survives a kill at any time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from penstroke import runs, storage
 from penstroke.data import Dataset, absolute_source, training_fingerprint
@@ -161,7 +158,7 @@ def run_experiments(
         RunError: a run has another recipe, another process works in the folder, or a process ended.
         PenstrokeError: a training failed for a reason other than its recipe, such as a full disk.
     """
-    with _locked(experiments.folder):
+    with storage.locked(experiments.folder, f"Another process works on {experiments.folder}."):
         waiting = [each for each in experiments.plan.experiments() if not experiments.done(each)]
         if not waiting:
             return
@@ -180,19 +177,3 @@ def run_experiments(
                 future.result()
                 left -= 1
                 report(futures[future], left)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / ".lock")
-    with storage.explained(folder):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RunError(f"Another process works on {folder}.", "Wait until it ends, or stop it.") from None
-        except NotImplementedError:
-            pass  # the file system does not support locks
-    try:
-        yield
-    finally:
-        lock.release()

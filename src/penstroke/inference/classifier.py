@@ -191,7 +191,21 @@ class Classifier:
         with preparing(pictures, preparation, workers) as results:
             _ = self.backend  # opens the model, and may import PyTorch, while the workers prepare pictures
             while prepared := list(islice(results, BATCH_SIZE)):
-                yield from self._predict_prepared(prepared)
+                yield from self.predict_prepared(prepared)
+
+    def predict_prepared(self, prepared: Sequence[ndarray | DataError]) -> list[Prediction]:
+        """Return the prediction for each result of a ``Preparation``: an image ``uint8 [c, h, w]``, or an error."""
+        classes = self.description.classes
+        images = [result for result in prepared if isinstance(result, ndarray)]
+        predictions = iter(self._predict_images(np.stack(images)) if images else [])
+        return [
+            Prediction((), classes, reason=result.message)
+            if isinstance(result, EmptyPicture)
+            else Prediction((), classes, error=result)
+            if isinstance(result, DataError)
+            else next(predictions)
+            for result in prepared
+        ]
 
     @overload
     def read(self, pictures: Pictures, *, max_pixels: int = ...) -> list[Page]: ...
@@ -245,19 +259,6 @@ class Classifier:
 
     def _predict_pictures(self, pictures: Sequence[Picture], max_pixels: int) -> list[Prediction]:
         return list(self.predict_each(pictures, max_pixels=max_pixels))
-
-    def _predict_prepared(self, prepared: Sequence[ndarray | DataError]) -> list[Prediction]:
-        classes = self.description.classes
-        images = [result for result in prepared if isinstance(result, ndarray)]
-        predictions = iter(self._predict_images(np.stack(images)) if images else [])
-        return [
-            Prediction((), classes, reason=result.message)
-            if isinstance(result, EmptyPicture)
-            else Prediction((), classes, error=result)
-            if isinstance(result, DataError)
-            else next(predictions)
-            for result in prepared
-        ]
 
     def _read_page(self, picture: Picture, max_pixels: int) -> Page:
         from penstroke.pictures.segment import segment

@@ -147,10 +147,14 @@ def make_predictions(
     """Return one prediction per row; the model abstains where the highest probability is below ``threshold``."""
     names = tuple(classes)
     rows = zip(class_probabilities(log_probs).tolist(), abstentions(log_probs, threshold).tolist(), strict=True)
-    return [Prediction(tuple(row), names, _reason(max(row), threshold) if abstains else "") for row, abstains in rows]
+    return [
+        Prediction(tuple(row), names, abstention_reason(max(row), threshold) if abstains else "")
+        for row, abstains in rows
+    ]
 
 
-def _reason(probability: float, threshold: float) -> str:
+def abstention_reason(probability: float, threshold: float) -> str:
+    """Return why the model abstains: the highest probability is below the threshold, both 0..1."""
     return (
         f"it looks like none of the classes: the highest probability is {probability:.4f}, "
         f"below the threshold of {threshold:.4f}"

@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from penstroke import storage
 from penstroke.errors import RunError, StorageError, UsageError
 from penstroke.recipes import Recipe
@@ -127,20 +125,8 @@ class Run:
             RunError: another process is training this run.
             StorageError: the lock cannot be written.
         """
-        lock = FileLock(self.path / ".lock")
-        with storage.explained(self.path):
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise RunError(
-                    f"The run {self.path} is being trained by another process.", "Wait until it ends, or stop it."
-                ) from None
-            except NotImplementedError:
-                pass  # the file system does not support locks; train without one
-        try:
+        with storage.locked(self.path, f"The run {self.path} is being trained by another process."):
             yield
-        finally:
-            lock.release()
 
     def remove_leftovers(self) -> None:
         """Remove partly written files of killed processes, and the checkpoints if the training is finished.

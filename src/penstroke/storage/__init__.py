@@ -21,6 +21,7 @@ from penstroke.storage.files import (
     write_json,
 )
 from penstroke.storage.json_lines import JsonLines
+from penstroke.storage.locks import locked
 from penstroke.storage.tables import write_csv
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "check_writable",
     "clear_leftovers",
     "explained",
+    "locked",
     "make_folder",
     "new_folder",
     "remove_file",
