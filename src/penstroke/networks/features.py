@@ -59,7 +59,7 @@ class FeatureNetwork(NetworkSpec):
             raise UsageError(
                 f"The images are {height}x{width} pixels; "
                 f"the network {self.kind} needs at least {MIN_SIDE}x{MIN_SIDE}.",
-                "Use larger images (--size), or --network convnet.",
+                "Use larger images (--size).",
             )
         stride = first_stride(height, width)
         flags = {"mirror": bool(self.mirror), "grey": bool(self.grey)}
