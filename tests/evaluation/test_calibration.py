@@ -69,3 +69,11 @@ def test_the_calibration_error_of_known_cases() -> None:
     assert calibration_error(certain, np.ones(300, np.int64)) == 1
     half = np.tile([0.75, 0.25], (400, 1))
     assert calibration_error(half, np.arange(400) % 2, bins=4) == pytest.approx(0.25)
+
+
+def test_a_few_correct_predictions_do_not_make_the_model_certain() -> None:
+    labels = np.arange(8) % 4
+    log_probs = np.log(np.where(np.eye(4)[labels] == 1, 0.7, 0.1)).astype(np.float32)
+    temperature, _ = calibrate(log_probs, labels, 0.0)
+    certain = np.exp(apply_temperature(log_probs, temperature).max(1))
+    assert 0.8 < certain.mean() < 0.95

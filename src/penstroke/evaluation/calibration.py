@@ -24,7 +24,8 @@ def calibrate(
     """Return the temperature and the rejection threshold, determined on validation images.
 
     The temperature minimises the negative log-likelihood (C. Guo et al., "On calibration of modern neural networks",
-    2017, https://arxiv.org/abs/1706.04599).
+    2017, https://arxiv.org/abs/1706.04599). If there are fewer than ``MIN_REJECTION_IMAGES`` images, another one, of
+    unknown class, is added to them: a few correct predictions must not make the model certain.
 
     Args:
         log_probs: log-probabilities of the network, without a temperature.
@@ -39,7 +40,10 @@ def calibrate(
 
     def loss(log_temperature: float) -> float:
         calibrated = apply_temperature(log_probs, math.exp(log_temperature))
-        return -float(calibrated[np.arange(len(labels)), labels].mean())
+        known = calibrated[np.arange(len(labels)), labels]
+        if len(labels) >= MIN_REJECTION_IMAGES:
+            return -float(known.mean())
+        return -float(known.sum() + calibrated.mean()) / (len(labels) + 1)
 
     limit = math.log(MAX_TEMPERATURE)
     temperature = math.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x)
