@@ -8,7 +8,6 @@ which some are broken or hostile. The rows are checked: each is there once, and 
 figures are written to ``benchmarks/results/prediction-at-scale.json``. Run nothing else at the same time.
 """
 
-import contextlib
 import json
 import os
 import random
@@ -28,6 +27,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmarks.conditions import save_result, summary
+from benchmarks.processes import descendants
 from penstroke.data import load
 
 MODEL_ALONE = """
@@ -116,15 +116,6 @@ class Command:
                 self.peaks[pid] = (name, int(status.split("VmHWM:")[1].split()[0]) * 1024)
             except (OSError, IndexError):  # the process has ended
                 continue
-
-
-def descendants(pid: int) -> list[int]:
-    """Return the processes that a process has started, and theirs."""
-    children: list[int] = []
-    for listed in Path(f"/proc/{pid}/task").glob("*/children"):  # of each thread
-        with contextlib.suppress(OSError):
-            children += map(int, listed.read_text().split())
-    return [*children, *(each for child in children for each in descendants(child))]
 
 
 def uninterrupted(source: Path, folder: Path, workers: int) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from typing import Any
 import cyclopts
 
 from benchmarks.conditions import save_result, summary
+from benchmarks.processes import descendants
 from benchmarks.serving import closed_loop, pictures, running, script
-from benchmarks.serving_clients import descendants, resident
+from benchmarks.serving_clients import resident
 from penstroke.models.bundled import WEIGHTS
 
 CONNECTIONS = (1, 32)
@@ -22,7 +23,7 @@ CONNECTIONS = (1, 32)
 def cpu_seconds(pid: int) -> float:
     """Return the processor time that a process and its descendants have used."""
     total = 0.0
-    for member in descendants(pid):
+    for member in (pid, *descendants(pid)):
         fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
         total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return total

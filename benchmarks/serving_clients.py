@@ -18,6 +18,7 @@ import cyclopts
 import numpy as np
 
 from benchmarks.conditions import save_result
+from benchmarks.processes import descendants
 from benchmarks.serving import PORT, open_loop, pictures, running
 
 PAGE = Path(__file__).parent.parent / "docs" / "images" / "page.jpg"
@@ -115,20 +116,12 @@ def resident(pid: int) -> float:
     A page that they share counts once.
     """
     total = 0.0
-    for member in descendants(pid):
+    for member in (pid, *descendants(pid)):
         with suppress(OSError):
             text = Path(f"/proc/{member}/smaps_rollup").read_text()
             found = re.search(r"^Pss_Anon:\s+(\d+) kB", text, re.MULTILINE)
             total += int(found[1]) / 1e3 if found else 0.0
     return total
-
-
-def descendants(pid: int) -> list[int]:
-    """Return a process and all processes below it."""
-    with suppress(OSError):
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        return [pid, *(each for child in text.split() for each in descendants(int(child)))]
-    return []
 
 
 async def soak(port: int, pid: int, contents: list[bytes], seconds: float, connections: int = 8) -> dict[str, Any]:

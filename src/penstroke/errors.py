@@ -30,6 +30,17 @@ class PenstrokeError(ValueError):
         """Return plain JSON values."""
         return {"kind": self.kind, "message": self.message, "remedy": self.remedy}
 
+    @staticmethod
+    def from_json(values: dict[str, str]) -> "PenstrokeError":
+        """Return the error that ``to_json`` described, of the class of its kind."""
+        kinds: list[type[PenstrokeError]] = [PenstrokeError]
+        for kind in kinds:
+            kinds += kind.__subclasses__()
+        matching = next((kind for kind in kinds if kind.kind == values["kind"]), PenstrokeError)
+        error = matching.__new__(matching)
+        PenstrokeError.__init__(error, values["message"], values["remedy"])  # subclasses have other constructors
+        return error
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Subclasses have constructors with other arguments, so pickling copies the attributes.
         return type(self).__new__, (type(self), self.message, self.remedy), self.__dict__

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.processes import descendants
 from penstroke.data import Dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray uses its own deprecated names
@@ -105,14 +106,6 @@ def start(*options: str) -> "subprocess.Popen[str]":
 
 def finished() -> int:
     return len(list(Path("out").glob("part-*.parquet")))
-
-
-def descendants(pid: int) -> list[int]:
-    children: list[int] = []
-    for listed in Path(f"/proc/{pid}/task").glob("*/children"):  # of each thread
-        with contextlib.suppress(OSError):
-            children += map(int, listed.read_text().split())
-    return [*children, *(each for child in children for each in descendants(child))]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

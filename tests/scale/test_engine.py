@@ -8,7 +8,7 @@ import ray.exceptions
 
 from penstroke import errors
 from penstroke.errors import PenstrokeError, ProcessError
-from penstroke.scale.engine import _error, _explained, _packed, _unpacked, started
+from penstroke.scale.engine import _explained, _packed, _unpacked, started
 from penstroke.scale.parts import Part
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray uses its own deprecated names
@@ -32,7 +32,7 @@ def test_parts_pass_as_bytes(part: Part) -> None:
     ],
 )
 def test_errors_pass_as_text(error: PenstrokeError) -> None:
-    found = _error(error.to_json())
+    found = PenstrokeError.from_json(error.to_json())
     assert type(found) is type(error)
     assert (str(found), found.exit_code) == (str(error), error.exit_code)
 

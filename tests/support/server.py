@@ -17,9 +17,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.processes import children
 from support.node import WEB
 
 SOURCES = str(WEB.parent.parent)
+
+
+def free_port() -> int:
+    """Return the number of a port that no server uses."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
 
 
 @dataclass
@@ -85,10 +93,6 @@ def png(pixels: np.ndarray) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
     return stream.getvalue()
-
-
-def children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,9 @@ from typing import Any
 
 import pytest
 import torch
+from support.server import free_port
 
+from benchmarks.processes import children
 from penstroke import recipes, runs
 from penstroke.errors import UsageError
 from penstroke.runs import Run
@@ -33,12 +34,6 @@ RECIPES = {
 }
 TOLERANCE = 1e-4
 """Largest relative difference of weights; the sums of parts are rounded in another order."""
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])
 
 
 def train_in(size: int, folder: Path) -> list[dict[str, dict[str, Any]]]:
@@ -104,12 +99,6 @@ def test_a_launch_is_read_from_the_environment() -> None:
         launch({"RANK": "first", "WORLD_SIZE": "1"})
     with pytest.raises(UsageError, match="rank is 2; it must be from 0 to 1"):
         launch({"RANK": "2", "WORLD_SIZE": "2"})
-
-
-def children(process: int) -> list[int]:
-    """Return the numbers of the processes that a process has started."""
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True, check=False)
-    return [int(line) for line in listed.stdout.split()]
 
 
 SHORT = ("fast", "--data", "mnist5k", "--epochs", "6", "--batch-size", "64", "--checkpoint-every", "5")

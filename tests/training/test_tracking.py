@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from campaigns.tiny import EVERY_4_STEPS, StopAfter, data, recipe
+from support.server import free_port
 
 from penstroke.data import Dataset
 from penstroke.errors import DataError, ModelError, UsageError
@@ -197,9 +197,7 @@ def test_tensorboard_hides_the_steps_that_a_resumed_training_repeats(tmp_path: P
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the address of an MLflow server with an empty database."""
     folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    address = f"http://127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", "sqlite:///tracking.db"]
     command += ["--default-artifact-root", "artifacts", "--workers", "1", "--port", address.rpartition(":")[2]]
     environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from penstroke.cli.output import warn
-from penstroke.errors import DataError, UsageError, require_extra
+from penstroke.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from penstroke.data import Dataset
@@ -61,11 +61,9 @@ def open_classifier(run: Path | None, device: str = "auto", threads: int | None 
 
 def configure_backend(classifier: "Classifier", threads: int | None = None) -> None:
     """Configure PyTorch for many images, if it computes the model."""
-    if classifier.backend_name == "torch":
-        from penstroke import runtime
+    from penstroke.inference import backends
 
-        require_extra("train", "torch")
-        runtime.configure(threads)
+    backends.configure_backend(classifier.backend_name, threads)
 
 
 def open_data(classifier: "Classifier", source: str | None) -> "Dataset":

@@ -124,7 +124,7 @@ class Workers:
             )
         error = answer["error"]
         if error and error["kind"] != DIVERGED:
-            raise _as_error(error)
+            raise PenstrokeError.from_json(error)
 
 
 def _ask(process: "subprocess.Popen[str]", task: dict[str, Any], on_epoch: OnEpoch | None) -> Any:
@@ -143,14 +143,3 @@ def _ask(process: "subprocess.Popen[str]", task: dict[str, Any], on_epoch: OnEpo
         if answer is None or "epoch" not in answer:
             return answer
         message = {"continue": on_epoch is None or on_epoch(answer["epoch"])}
-
-
-def _as_error(values: dict[str, str]) -> PenstrokeError:
-    """Return the error that ``PenstrokeError.to_json`` described."""
-    kinds: list[type[PenstrokeError]] = [PenstrokeError]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-    matching = next((kind for kind in kinds if kind.kind == values["kind"]), PenstrokeError)
-    error = PenstrokeError.__new__(matching)
-    PenstrokeError.__init__(error, values["message"], values["remedy"])
-    return error

@@ -37,7 +37,7 @@ class FeatureNetwork(NetworkSpec):
         description="Use only the mean of the channels; by default, if colours tell nothing about the classes of the "
         "training images.",
     )
-    channels: Sizes = (1,)
+    channels: Sizes
 
     @abstractmethod
     def stages(self, height: int, width: int) -> Iterator[tuple[str, "nn.Module"]]:

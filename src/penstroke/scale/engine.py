@@ -23,16 +23,7 @@ import ray
 import ray.data
 import ray.exceptions
 
-from penstroke.errors import (
-    DataError,
-    MissingExtraError,
-    ModelError,
-    PenstrokeError,
-    ProcessError,
-    RunError,
-    StorageError,
-    UsageError,
-)
+from penstroke.errors import DataError, PenstrokeError, ProcessError
 from penstroke.runtime import available_cores
 from penstroke.scale.job import Task
 from penstroke.scale.parts import Part
@@ -44,10 +35,6 @@ STORE_BYTES = 100 << 20
 """Memory for Ray's objects on one machine; only descriptions of parts are objects."""
 CONNECT_SECONDS = 10.0
 """Seconds within which a cluster must answer."""
-_KINDS: dict[str, type[PenstrokeError]] = {
-    kind.kind: kind
-    for kind in (UsageError, MissingExtraError, DataError, ModelError, RunError, StorageError, ProcessError)
-}
 
 
 @dataclass(frozen=True)
@@ -83,7 +70,7 @@ class RayEngine:
             for row in finished.iter_rows():
                 values = json.loads(row["result"])
                 if "error" in values:
-                    raise _error(values["error"])
+                    raise PenstrokeError.from_json(values["error"])
                 yield PartFile.from_json(values)
 
 
@@ -242,14 +229,6 @@ def _unpacked(content: bytes) -> Part:
     numbers, *files = content.split(b"\0")
     number, start, stop = json.loads(numbers)
     return Part(number, tuple(map(os.fsdecode, files)), start, stop)
-
-
-def _error(values: dict[str, str]) -> PenstrokeError:
-    """Return the error that a process has returned."""
-    kind = _KINDS[values["kind"]]
-    error = kind.__new__(kind)
-    PenstrokeError.__init__(error, values["message"], values["remedy"])  # some have constructors with other arguments
-    return error
 
 
 def _first_line(error: Exception) -> str:

@@ -17,7 +17,7 @@ from numpy import ndarray
 from penstroke import storage
 from penstroke.errors import DataError, ModelError, ProcessError
 from penstroke.inference import Classifier
-from penstroke.inference.backends import BATCH_SIZE
+from penstroke.inference.backends import BATCH_SIZE, configure_backend
 from penstroke.inference.predictions import Prediction
 from penstroke.inference.worker import Preparation, Worker
 from penstroke.scale.inputs import map_images
@@ -85,12 +85,7 @@ class Predictor:
                 "Use the same model on all machines, and start a new job for another model.",
             )
         classifier = Classifier.load(self._task.model, threads=1)
-        if classifier.backend_name == "torch":
-            from penstroke import runtime
-            from penstroke.errors import require_extra
-
-            require_extra("train", "torch")
-            runtime.configure(threads=1)
+        configure_backend(classifier.backend_name, threads=1)
         return classifier
 
     @cached_property

@@ -76,18 +76,14 @@ def _load(source: Source) -> "tuple[Answerer, dict[str, Any]]":
     Raises:
         PenstrokeError: the model cannot be loaded, or does not pass the check.
     """
+    from penstroke.inference.backends import configure_backend
     from penstroke.inference.classifier import Classifier
     from penstroke.serve.answers import Answerer
     from penstroke.serve.check import check_model
 
     start = time.monotonic()
     classifier = Classifier.load(source.source, source.device, threads=1)
-    if classifier.backend_name == "torch":
-        from penstroke import runtime
-        from penstroke.errors import require_extra
-
-        require_extra("train", "torch")
-        runtime.configure(1)  # threads do not survive a fork
+    configure_backend(classifier.backend_name, threads=1)  # threads do not survive a fork
     answerer = Answerer(classifier, source.max_pixels)
     accuracy = check_model(classifier, source.classes)
     _warm_up(answerer)

@@ -59,6 +59,14 @@ def joined(launched: Launch, device: torch.device) -> Iterator[World]:
         distributed.destroy_process_group()
 
 
+@dataclass
+class Batch:
+    """The batch that is computed."""
+
+    count: int = 0
+    """Number of images over all processes."""
+
+
 @dataclass(frozen=True)
 class Processes(World):
     """Several processes, connected by PyTorch's process group.
@@ -71,7 +79,7 @@ class Processes(World):
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    _batch: "Batch" = field(default_factory=lambda: Batch(), compare=False)
+    _batch: Batch = field(default_factory=Batch, compare=False)
 
     def any(self, flag: bool) -> bool:
         """Return whether ``flag`` is true in any process; see ``World.any``."""
@@ -120,14 +128,6 @@ class Processes(World):
         _checked(lambda: distributed.all_gather(parts, own))
         whole = torch.cat([each[: rows.stop - rows.start] for each, rows in zip(parts, counts, strict=True)])
         return whole.to(part.device)
-
-
-@dataclass
-class Batch:
-    """The batch that is computed."""
-
-    count: int = 0
-    """Number of images over all processes."""
 
 
 class SharedDropout(nn.Module):

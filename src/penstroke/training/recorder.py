@@ -165,9 +165,10 @@ def resume_run(
     with run.locked_for_training():
         if run.finished:
             raise RunError(f"The run {run.path} is finished: there is nothing to resume.")
-        recorded = run.record.data
+        recorded: dict[str, Any] = dict(run.record.data or {})
+        given = _source(data)
         for added in ("outliers", "corrections"):
-            if _source(data).get(added) != (recorded.get(added) if recorded else None):
+            if given.get(added) != recorded.get(added):
                 raise RunError(
                     f"The {added} are not those that {run.path} was trained with.", "Restore them, or train a new run."
                 )

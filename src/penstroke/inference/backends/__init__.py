@@ -21,6 +21,23 @@ BATCH_SIZE = 250
 BACKENDS = ("auto", "torch", "onnx")
 
 
+def configure_backend(name: str, threads: int | None = None) -> None:
+    """Configure PyTorch for many images, if it computes the model.
+
+    Args:
+        name: name of the backend.
+        threads: see ``runtime.configure``.
+
+    Raises:
+        MissingExtraError: PyTorch is needed, and is not installed.
+    """
+    if name == "torch":
+        from penstroke import runtime
+
+        require_extra("train", "torch")
+        runtime.configure(threads)
+
+
 class Backend(Protocol):
     """The interface of all backends."""
 
