@@ -2,7 +2,8 @@
 
 When a worker is idle, a picture is sent to it at once, so that nothing waits on an idle server. When all are busy,
 pictures wait, and an idle worker gets several of them in one message. If a worker dies or stalls with several pictures,
-each of them is processed again alone, so that only the one that caused it is rejected.
+each of them is processed again alone, so that only the one that caused it is rejected. They wait a moment before that,
+because several workers may have been killed at once, and a second death would be taken for the fault of the picture.
 """
 
 import asyncio
@@ -23,6 +24,8 @@ SMALL_BYTES = 16 << 10
 """Larger pictures take much longer, and have a worker for themselves."""
 MIN_QUEUE = 16
 """Number of pictures that may always wait, whatever the expected time."""
+RETRY_SECONDS = 0.05
+"""Seconds after which the pictures of a worker that has ended are processed again."""
 _RETRY = ((b"retry-after", b"1"),)
 
 
@@ -121,7 +124,7 @@ class Pool:
         Raises:
             Problem: the queue is full, or no model is loaded. The future raises one if the picture cannot be used.
         """
-        if not self.ready:
+        if self._closed or not (self._workers or self._background):
             raise Problem("not-ready", headers=_RETRY)
         slow = operation != "predict"
         queue = self._slow if slow else self._quick
@@ -142,8 +145,13 @@ class Pool:
             worker.close()
         if self._template:
             self._template.close()
+        self._fail_all(Problem("draining"))
+
+    def _fail_all(self, problem: Problem) -> None:
         for job in [*self._quick, *self._slow]:
-            _fail(job, Problem("draining"))
+            _fail(job, problem)
+        self._quick.clear()
+        self._slow.clear()
 
     def _is_full(self, slow: bool) -> bool:
         if slow:
@@ -239,7 +247,14 @@ class Pool:
                 _fail(job, Problem("draining" if self._closed else "picture-too-costly"))
             else:
                 job.alone = True
-                (self._slow if task.slow else self._quick).appendleft(job)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._requeue, job, task.slow)
+
+    def _requeue(self, job: Job, slow: bool) -> None:
+        if self._closed:
+            _fail(job, Problem("draining"))
+        else:
+            (self._slow if slow else self._quick).appendleft(job)
+            self._dispatch()
 
     async def _replace(self) -> None:
         template = self._template
@@ -269,6 +284,7 @@ class Pool:
             await self.use(again)
         except Exception as error:  # noqa: BLE001 - reported; the health check fails when no worker is left
             self._report("model lost", error=str(error))
+            self._fail_all(Problem("not-ready", headers=_RETRY))
 
 
 def _fail(job: Job, problem: Problem) -> None:
