@@ -37,6 +37,7 @@ def test_a_run_is_continued_with_other_classes_and_frozen_layers(
     done = penstroke("train", "--init", home / "runs/book", "--hidden", 32, "--freeze", 0.5, *SHORT, *classes)
     assert done.code == 0, done.err
     assert "layers loaded: cn1, cn2; new: fc1, fc2; " in done.err
+    assert f"note: recipe book, with which {home / 'runs/book'} was trained\n" in done.err
     assert "the loaded layers are frozen for 50 % of the training" in done.err
 
 

@@ -1,6 +1,7 @@
 """Options for your own data: they are restored by --resume and by experiments, and reach every process."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,7 +182,29 @@ def test_info_describes_the_pictures(penstroke: Penstroke, without_test: Path) -
     }
     text = penstroke("data", "info", without_test, "--size", "48x40").out
     assert "21 training and 6 validation images of 3x40x48" in text
-    assert "12 of 21 training pictures have 16x16 pixels; there are 3 sizes from 5x40 to 24x16" in text
+    assert "12 of 21 pictures have 16x16 pixels; there are 3 sizes from 5x40 to 24x16" in text
     assert "21 are resized, 0 of them are reduced" in text
     assert "pictures that cannot be read: 1; `train --skip-broken` leaves them out" in text
     assert ["class", "training", "images", "validation", "images"] in [line.split() for line in text.splitlines()]
+
+
+def test_a_test_split_that_changed_with_the_pictures_is_an_error(
+    penstroke: Penstroke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = make_pictures(tmp_path / "pictures")
+    done = penstroke("train", "book", "--data", root, "--out", "run", "--no-test-each-epoch", *SMALL)
+    assert done.code == 0, done.err
+    assert penstroke("test", "run", "--no-plots", "--csv", "rows.csv").code == 0
+    assert Path("rows.csv").read_text().splitlines()[1].split(",")[1].startswith(str(root))
+    Image.new("L", (16, 16), 9).save(root / "a" / "new.png")
+    shutil.rmtree("run/evaluations")  # stored results of both would be compared
+    shutil.copytree("run", "copy")
+    for words in (("test", "run"), ("test", "run", "--data", root), ("report", "run"), ("compare", "run", "copy")):
+        failed = penstroke(*words)
+        assert failed.code == 3, (words, failed.err)
+        assert f"The pictures in {root} have changed since the model was trained" in failed.err
+    (other := tmp_path / "other").mkdir()
+    make_pictures(other / "test")
+    make_pictures(other / "train")
+    assert penstroke("test", "run", "--data", other, "--no-plots").code == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from penstroke import Dataset, fit, recipes
-from penstroke.cli.training_notes import note_rejection, warn_if_guessing, warn_of_class_weights
+from penstroke.cli.training_notes import warn_before, warn_if_guessing, warn_of_class_weights
 from penstroke.evaluation import Score
 from penstroke.training import Fitted
 
@@ -86,14 +86,34 @@ def test_a_balanced_network_is_compared_with_a_random_choice(
 
 
 def test_a_model_without_a_rejection_threshold_is_reported(shapes: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
-    fitted = fit(recipes.fast(validation=0.1), shapes, progress=False)
-    assert fitted.classifier().threshold == 0
-    note_rejection(fitted, 0.0)
+    assert fit(recipes.fast(validation=0.1), shapes, progress=False).classifier().threshold == 0
+    warn_before(recipes.fast(batch_size=30, epochs=9), shapes)
     assert not capsys.readouterr().err
-    note_rejection(fitted, 0.005)
+    warn_before(recipes.fast(validation=0.1, batch_size=30, epochs=9), shapes)
     assert "needs at least 100 validation images, and there are 18" in capsys.readouterr().err
-    note_rejection(fit(recipes.fast(validation=0.5, batch_size=30), twice(shapes), progress=False), 0.005)
+    warn_before(recipes.fast(validation=0.5, batch_size=30, epochs=9), twice(shapes))
     assert not capsys.readouterr().err
+
+
+def test_few_images_of_a_class_and_few_steps_are_reported(shapes: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
+    few = Dataset.from_arrays(shapes.train.images[:27], shapes.train.labels[:27], classes=("a", "b", "c"))
+    warn_before(recipes.general(), few)
+    printed = capsys.readouterr().err
+    assert "classes with fewer than 10 training images: a 9, b 9, c 9; " in printed
+    assert "steps" not in printed
+    warn_before(recipes.general(epochs=15, scale_epochs=False), shapes)
+    assert "note: the training has 30 steps" not in capsys.readouterr().err
+    warn_before(recipes.general(epochs=15, scale_epochs=False), few)
+    assert "note: the training has 15 steps, which may be too few" in capsys.readouterr().err
+
+
+def test_few_correct_images_prove_nothing(
+    shapes: Dataset, untrained: Fitted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Dataset.from_arrays(shapes.train.images, np.arange(180) % 2)
+    warn_if_guessing(fitted_with(Score(0.1, 2, 2), untrained), data)
+    expected = "note: 2 validation images, all correct, do not show whether the network has learned; use more images\n"
+    assert capsys.readouterr().err == expected
 
 
 def twice(data: Dataset) -> Dataset:

@@ -199,7 +199,7 @@ def test_files_that_are_not_pictures_are_ignored_and_reported(tmp_path: Path) ->
         (lambda root: class_folders(root, names=("7",)), "one class, '7'"),
         (lambda root: (class_folders(root) / "3").mkdir(), "Classes without pictures in .*: 3"),
         (lambda root: [(root / name).mkdir() for name in "ab"], "without pictures in .*: a, b"),
-        (lambda root: class_folders(root, each=1), "leaves a part empty"),
+        (lambda root: class_folders(root, each=1), "at least 3 images, and the largest has 1"),
     ],
 )
 def test_a_folder_that_is_not_a_dataset_is_rejected(tmp_path: Path, make: Any, reason: str) -> None:
@@ -325,8 +325,15 @@ def test_pictures_that_lose_detail_are_reported(tmp_path: Path) -> None:
 def test_pictures_of_all_sizes_get_the_median_size(tmp_path: Path) -> None:
     for number, side in enumerate((10, 20, 30, 40, 50)):
         for name in "ab":
+            save_picture(tmp_path / name / f"{number}.png", grey(1, side, 2 * side + (name == "b")))
+    assert read_folder(tmp_path).card.image_shape == (1, 30, 60)
+
+
+def test_pictures_of_all_sizes_that_are_nearly_square_become_square(tmp_path: Path) -> None:
+    for number, side in enumerate((10, 20, 30, 40, 50)):
+        for name in "ab":
             save_picture(tmp_path / name / f"{number}.png", grey(1, side, side + 1 + (name == "b")))
-    assert read_folder(tmp_path).card.image_shape == (1, 30, 32)
+    assert read_folder(tmp_path).card.image_shape == (1, 32, 32)
 
 
 def test_idx_files_are_resized_to_a_size(tmp_path: Path) -> None:

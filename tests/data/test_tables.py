@@ -66,6 +66,7 @@ def test_rows_without_a_file_are_named_or_left_out(pictures: Path) -> None:
         ("images/0.png,a\nimages/1.png,b\n", "Line 2 of .* has no path; its columns are 'images/0.png', 'a'"),
         ("path,x\nimages/0.png,a\n", "has no label"),
         ("path,label\nimages/0.png,\n", "label in line 2 .* is empty"),
+        ("path,label\nimages/0.png,a\nimages/1.png\n", "label in line 3 .* is empty"),
         ("path,label\nimages/0.png,a\nimages/0.png,b\n", "Lines 2 and 3 .* same file"),
         ("path,label,split\nimages/0.png,a,later\n", "split 'later', which is unknown"),
         ("path,label\nimages/0.png,a\nimages/1.png,a\n", "one class, 'a'"),

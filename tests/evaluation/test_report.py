@@ -1,11 +1,13 @@
 """Metrics against scikit-learn's and SciPy's, and against counts by hand."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score, log_loss, precision_score, recall_score, roc_auc_score
 
+from penstroke.cli.evaluation_text import report_text
 from penstroke.data import Dataset, Split
 from penstroke.evaluation import Report, Score, evaluate, score
 
@@ -131,6 +133,15 @@ def test_rows_hold_every_image(split: Split) -> None:
         assert max(probabilities, key=lambda name: probabilities[name]) == row["prediction"]
         assert row["probability"] == probabilities[row["prediction"]]
         assert sum(probabilities.values()) == pytest.approx(1, abs=1e-6)
+
+
+def test_files_of_the_images_are_named(split: Split) -> None:
+    files = tuple(f"{number}.png" for number in range(500))
+    report = evaluate(lambda images: random_log_probs(split), dataclasses.replace(split, files=files))
+    assert [row["file"] for row in report.rows()] == list(files)
+    rest = report.without(np.array([0, 2]))
+    assert [row["file"] for row in rest.rows()] == [files[1], *files[3:]]
+    assert files[report.worst(1)[0]] in report_text("model", report)
 
 
 def test_images_are_left_out(split: Split) -> None:

@@ -11,7 +11,7 @@ import torch
 from campaigns.tiny import StopAfter, data, leftovers, outcome, recipe, train_or_resume
 
 from penstroke import recipes, runs, storage
-from penstroke.data import Dataset
+from penstroke.data import Dataset, fingerprint
 from penstroke.errors import ModelError, RunError, StorageError
 from penstroke.inference import Classifier
 from penstroke.networks import ConvNet
@@ -312,4 +312,5 @@ def test_a_disk_that_stores_other_bytes_is_detected(tmp_path: Path, monkeypatch:
 def test_runs_of_arrays_are_recorded(tmp_path: Path) -> None:
     arrays = Dataset.from_arrays(data().train.images, data().train.labels, name="digits")
     run, _ = train_run(recipes.fast(batch_size=32), arrays, device="cpu", out=tmp_path / "run")
-    assert run.record.data == {"name": "digits", "requested": "digits", "source": "digits", "notes": []}
+    known = {"name": "digits", "requested": "digits", "source": "digits", "notes": []}
+    assert run.record.data == known | {"fingerprint": fingerprint(arrays.train)}

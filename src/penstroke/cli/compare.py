@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from penstroke.cli.options import DATA_HELP, Device, Json, Threads
 from penstroke.cli.output import Result, escape_control, percent, table, warn
-from penstroke.cli.shared import choose_run, configure_backend, open_data, warn_if_too_many_threads
+from penstroke.cli.shared import check_test_images, choose_run, configure_backend, open_data, warn_if_too_many_threads
 from penstroke.errors import ModelError, PenstrokeError, StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ def _evaluate_missing(
             continue
         warn(f"measuring {path} on {dataset.card.name} ({number} of {len(paths)})")
         classifier = first if path == paths[0] else Classifier.load(path, device, threads=threads)
+        check_test_images(classifier, dataset)
         configure_backend(classifier, threads)
         reports[path] = evaluate(classifier, dataset.test)
         _store(path, dataset, reports[path])

@@ -100,7 +100,7 @@ def _description_text(found: dict[str, Any]) -> str:
 def _pictures_text(found: dict[str, Any]) -> str:
     """Return a line on the sizes and colours of the training pictures."""
     commonest, smallest, largest = ("x".join(map(str, found[name])) for name in ("commonest", "smallest", "largest"))
-    text = f"pictures: {found['commonest_count']} of {found['pictures']} training pictures have {commonest} pixels"
+    text = f"pictures: {found['commonest_count']} of {found['pictures']} pictures have {commonest} pixels"
     if found["sizes"] > 1:
         text += f"; there are {found['sizes']} sizes from {smallest} to {largest}"
     if found["resized"]:

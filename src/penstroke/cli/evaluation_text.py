@@ -84,11 +84,18 @@ def _confusions(report: "Report") -> str:
 def _worst(report: "Report") -> str:
     """Return the most confident mistakes."""
     rows = [
-        [str(index), report.classes[truth], report.classes[guess], f"{report.probabilities[index, guess]:.4f}"]
+        [
+            str(index),
+            *([report.files[index]] if report.files else []),
+            report.classes[truth],
+            report.classes[guess],
+            f"{report.probabilities[index, guess]:.4f}",
+        ]
         for index in report.worst(WORST).tolist()
         for truth, guess in [(int(report.labels[index]), int(report.log_probs[index].argmax()))]
     ]
-    return f"most confident mistakes\n{table(['image', 'true', 'predicted', 'probability'], rows)}"
+    header = ["image", *(["file"] if report.files else []), "true", "predicted", "probability"]
+    return f"most confident mistakes\n{table(header, rows)}"
 
 
 def _coverage(report: "Report") -> str:

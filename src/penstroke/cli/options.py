@@ -128,7 +128,7 @@ Size = Annotated[
         name="--size",
         help="Size of the images of your own data, in pixels: 32, or width x height as 48x32.",
         metavar="SIZE",
-        show_default="the commonest size",
+        show_default="chosen by the pictures",
         converter=_size,
         n_tokens=1,
     ),

@@ -19,7 +19,8 @@ OutliersFrom = Annotated[
     Path | None,
     Parameter(
         name="--outliers-from",
-        help="Folder of pictures that show none of the classes; the model learns to abstain on such pictures.",
+        help="Folder of pictures that show none of the classes; the model learns to abstain on such pictures, if there "
+        "are at least 100 validation images.",
         metavar="FOLDER",
         show_default=False,
     ),

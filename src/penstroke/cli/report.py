@@ -7,7 +7,13 @@ from cyclopts import Parameter
 
 from penstroke.cli.options import Data, Device, Json, RunArgument, Threads, integer_from
 from penstroke.cli.output import Result, escape_control, percent, warn
-from penstroke.cli.shared import configure_backend, open_classifier, open_data, warn_if_too_many_threads
+from penstroke.cli.shared import (
+    check_test_images,
+    configure_backend,
+    open_classifier,
+    open_data,
+    warn_if_too_many_threads,
+)
 from penstroke.errors import UsageError, require_extra
 
 if TYPE_CHECKING:
@@ -55,6 +61,7 @@ def report(
     classifier, place = open_classifier(run, device, threads)
     configure_backend(classifier, threads)
     dataset = open_data(classifier, data)
+    check_test_images(classifier, dataset)
     opened = runs.Run(place) if runs.is_run(place) else None
     path = out or (place / "report.html" if opened else Path(f"{place.stem}-report.html"))
     name = place.resolve().name if opened else place.name

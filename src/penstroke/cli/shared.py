@@ -100,6 +100,26 @@ def open_data(classifier: "Classifier", source: str | None) -> "Dataset":
     return data
 
 
+def check_test_images(classifier: "Classifier", data: "Dataset") -> None:
+    """Check that the test split of the data that a model was trained on has no images that it was trained on.
+
+    Raises:
+        DataError: pictures were added or removed since the training, and a part of them is the test split.
+    """
+    from penstroke.data import absolute_source, fingerprint
+
+    record = classifier.description.trained.get("data") or {}
+    known = record.get("fingerprint")
+    trained_on = known is not None and record.get("source") == absolute_source(data)
+    if data.divided and trained_on and known != fingerprint(data.train):
+        raise DataError(
+            f"The pictures in {data.requested} have changed since the model was trained, so that another part of them "
+            "is the test split now: it may contain pictures that the model was trained on.",
+            "Train again, or test on other pictures (--data). A folder test, or a column split in a table, keeps the "
+            "parts as they are.",
+        )
+
+
 def warn_if_renamed(requested: Path | None, created: Path) -> None:
     """Report that a run has another name than the requested one because that folder exists."""
     if requested and created != requested:

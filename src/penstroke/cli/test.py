@@ -8,7 +8,13 @@ from cyclopts import Parameter, Token
 
 from penstroke.cli.options import Data, Device, Json, RunArgument, Threads, number
 from penstroke.cli.output import Result, escape_control, percent, warn
-from penstroke.cli.shared import configure_backend, open_classifier, open_data, warn_if_too_many_threads
+from penstroke.cli.shared import (
+    check_test_images,
+    configure_backend,
+    open_classifier,
+    open_data,
+    warn_if_too_many_threads,
+)
 from penstroke.errors import CheckFailed, MissingExtraError, StorageError, UsageError, require_extra
 
 WORST = 24
@@ -93,6 +99,7 @@ def run_test(
     classifier, path = open_classifier(run, device, threads)
     configure_backend(classifier, threads)
     dataset = open_data(classifier, data)
+    check_test_images(classifier, dataset)
     disputed = _disputed(dataset) if without_disputed else None
     report = evaluate(classifier, dataset.test)
     corrupted = _corrupted(classifier, dataset.test, report) if corruptions else None
@@ -146,6 +153,7 @@ def _worst(report: "Report") -> dict[str, Any]:
         "worst": [
             {
                 "index": index,
+                **({"file": report.files[index]} if report.files else {}),
                 "label": report.classes[int(report.labels[index])],
                 "prediction": report.classes[int(report.log_probs[index].argmax())],
                 "probability": float(report.probabilities[index].max()),

@@ -147,11 +147,15 @@ def train(
         fixed = {"--resume": resume, "--init": init}
         check_inapplicable("--budget", fixed | {f"--{name}": name in fields for name in ("epochs", "channels")})
     launched = launch()
+    check_launch(launched, budget)
     run = _run_to_resume(resume) or run_of_launch(launched, out)
     origin = open_init(init, freeze, resuming=run is not None)
     if origin:
+        given = recipe or config
         fields = {"network": origin.description.network} | fields
         recipe = recipe or (None if config else recipe_of(origin))
+        if not given and recipe:
+            warn(f"recipe {recipe}, with which {origin.title} was trained")
     chosen = _recipe(recipe, config, fields, data, run)
     if run is None:
         chosen = with_outliers(chosen, outliers_from, fields)
@@ -199,12 +203,11 @@ def _train(
     as_json: bool,
 ) -> Result:
     """Train and print progress; return the result."""
-    check_launch(launched, budget)
     started = time.perf_counter()
     require_extra("train", "torch")
     from penstroke import runtime
     from penstroke.cli.callbacks import SignalStop
-    from penstroke.cli.training_notes import note_rejection, warn_if_guessing, warn_of_class_weights
+    from penstroke.cli.training_notes import note_rejection, warn_before, warn_if_guessing
     from penstroke.training import follow_run, resume_run, train_run
     from penstroke.training.budget import for_budget
     from penstroke.training.progress import EpochPrinter, training_printer
@@ -218,7 +221,7 @@ def _train(
     if budget is not None:
         recipe, note = for_budget(recipe, data, budget - (time.perf_counter() - started), runtime.choose_device(device))
         warn(note)
-    warn_of_class_weights(recipe.class_weights, data)
+    warn_before(recipe, data)
     init = planned(source, recipe, data, freeze)
     stop = SignalStop()
     callbacks = [training_printer(recipe.log_every), *([] if as_json else [EpochPrinter(say)]), *trackers, stop]
@@ -236,7 +239,7 @@ def _train(
         else:
             fitted = resume_run(run, data, interval=interval, **how)
         warn_if_guessing(fitted, data, balanced=recipe.class_weights == "balanced")
-        note_rejection(fitted, recipe.validation.rejection_rate if recipe.validation else 0.0)
+        note_rejection(fitted)
         text = _drawn(run, fitted, data, recipe)
     if fitted.history.finished:  # a signal after the last step has no effect
         return Result(_value(run), escape_control(text))

@@ -1,5 +1,6 @@
-"""Notes on stderr about a training run: class weights, and a network that has not learned."""
+"""Notes on stderr about a training run: before it, what too few images mean; after it, whether it has learned."""
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +12,39 @@ from penstroke.evaluation import score as measure
 
 if TYPE_CHECKING:
     from penstroke.data import Dataset, Split
+    from penstroke.recipes import Recipe
     from penstroke.training import Fitted
 
+FEW_IMAGES = 10
+"""Training images of a class below which a note is given."""
+FEW_STEPS = 30
+"""Steps of a training below which a note is given."""
 _TRAINING_IMAGES = 500
 """Training images by which a network is judged if there are no validation images."""
+
+
+def warn_before(recipe: "Recipe", data: "Dataset") -> None:
+    """Report class weights, classes with few images, a rejection threshold that is not possible, and few steps."""
+    warn_of_class_weights(recipe.class_weights, data)
+    train = data.train
+    counts = np.bincount(train.labels, minlength=len(train.classes)).tolist()
+    rare = [f"{name} {count}" for name, count in zip(train.classes, counts, strict=True) if count < FEW_IMAGES]
+    if rare:
+        warn(
+            f"classes with fewer than {FEW_IMAGES} training images: {few(rare)}; the model may know them badly, and "
+            "its accuracy on them cannot be measured well; add pictures, or start from another model (--init)"
+        )
+    wanted = recipe.validation
+    if wanted and wanted.rejection_rate:
+        count = len(data.validation) if data.validation else round(wanted.share * len(train))
+        if count < MIN_REJECTION_IMAGES:
+            warn(
+                f"the model will never abstain: a rejection threshold needs at least {MIN_REJECTION_IMAGES} validation "
+                f"images, and there are {count}; use more images, or a larger part of them (--validation)"
+            )
+    steps = recipe.epochs * math.ceil(recipe.epoch_share * -(-len(train) // recipe.batch_size))
+    if not recipe.scale_epochs and steps < FEW_STEPS:
+        warn(f"the training has {steps} steps, which may be too few; more epochs (--epochs) give more")
 
 
 def warn_of_class_weights(kind: str, data: "Dataset") -> None:
@@ -35,20 +65,10 @@ def warn_of_class_weights(kind: str, data: "Dataset") -> None:
     warn(f"weights of the classes in the loss: {few(texts)}")
 
 
-def note_rejection(fitted: "Fitted", rejection_rate: float) -> None:
-    """Report on how many outliers the model abstains, or that it never does: there are too few validation images.
-
-    Args:
-        fitted: the result of the training.
-        rejection_rate: that of the recipe; 0 without validation.
-    """
+def note_rejection(fitted: "Fitted") -> None:
+    """Report on how many outliers the model abstains, if it was trained on outliers and can abstain."""
     calibration = fitted.description.calibration
-    if rejection_rate and calibration and calibration.images < MIN_REJECTION_IMAGES:
-        warn(
-            f"the model never abstains: a rejection threshold needs at least {MIN_REJECTION_IMAGES} validation images, "
-            f"and there are {calibration.images}; use more images, or a larger part of them (--validation)"
-        )
-    elif calibration and calibration.outliers:
+    if calibration and calibration.outliers and calibration.images >= MIN_REJECTION_IMAGES:
         warn(
             f"the model abstains on {calibration.outliers_rejected} of {calibration.outliers} outliers that were not "
             f"trained on, and on {calibration.rejected} of {calibration.images} validation images"
@@ -76,6 +96,9 @@ def warn_if_guessing(fitted: "Fitted", data: "Dataset", *, balanced: bool = Fals
     chance = 1 / len(split.classes) if balanced else float(np.bincount(split.labels).max()) / len(split)
     # Wilson's interval excludes chance under the same condition, and importing SciPy takes a tenth of a second.
     if (score.accuracy - chance) * score.total**0.5 > 1.96 * (chance * (1 - chance)) ** 0.5:
+        return
+    if score.correct == score.total:
+        warn(f"{score.total} {kind} images, all correct, do not show whether the network has learned; use more images")
         return
     low, high = wilson_interval(score.correct, score.total)
     learned = "has not learned" if score.accuracy <= chance else "may not have learned"

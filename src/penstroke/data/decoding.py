@@ -70,7 +70,7 @@ def read_listing(listing: Listing, reading: Reading) -> Dataset:
         notes=(*notes, *([TEST_NOTE] if divided else [] if "test" in parts else [NO_TEST_NOTE])),
         load_validation=later("validation"),
     )
-    dataset.broken, dataset.sizes = reader.broken, sizes
+    dataset.broken, dataset.sizes, dataset.divided = reader.broken, sizes, divided
     return dataset
 
 
@@ -182,13 +182,15 @@ def with_stratified_test(data: Dataset) -> Dataset:
         data.notes += (NO_TEST_NOTE,)
         return data
     train, test = stratified_split(data.train, TEST_SHARE, seed=0)
-    return Dataset(
+    divided = Dataset(
         data.card,
         train,
         lambda: replace(test, name="test"),
         requested=data.requested,
         notes=(*data.notes, TEST_NOTE),
     )
+    divided.divided = True
+    return divided
 
 
 def resized(split: Split, size: Size | None) -> Split:

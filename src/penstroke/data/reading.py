@@ -17,12 +17,14 @@ from penstroke.data.transfer import PICTURES, Progress
 from penstroke.errors import DataError, StorageError
 from penstroke.runtime.memory import available_memory
 
-DECODING = 1
+DECODING = 2
 """Version of what decoding makes of a picture. Change it with the pixels that any picture gives, or with the size that
 is chosen: then decoded pictures in the cache are not used."""
 MAX_SIDE = 64
 COMMON_SHARE = 0.25
 """Share of the pictures that must have the commonest size; otherwise the median width and height are used."""
+SQUARE = 1.2
+"""Ratio of the median sides up to which images are square."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Reading:
     """How the pictures of a dataset are read.
 
     Args:
-        size: width and height of all images; None takes the commonest size of the training pictures.
+        size: width and height of all images; None takes a size that suits the training pictures.
         skip_broken: leave out pictures that cannot be read, and name them in the notes.
         progress: called while pictures are decoded, with ``PICTURES``, their number so far and in total.
     """
@@ -54,7 +56,7 @@ def read_pictures(
     Args:
         paths: the pictures.
         root: the folder or table that they belong to.
-        reading: without a size, the commonest size of these pictures is taken.
+        reading: without a size, one that suits these pictures is taken.
         channels: 1 or 3; None takes 1 if all pictures are grey.
         name: name of the split.
 
@@ -91,11 +93,13 @@ def _sized(paths: Sequence[Path], reading: Reading) -> Reading:
 
 
 def _default_size(sizes: Counter[Size]) -> Size:
-    """Return the commonest size, or the median if few pictures have it, with at most MAX_SIDE pixels a side."""
+    """Return the commonest size, or the medians if few pictures have it, with at most MAX_SIDE pixels a side."""
     (width, height), count = sizes.most_common(1)[0]
     if count < COMMON_SHARE * sizes.total():
         every = list(sizes.elements())
         width, height = (round(float(np.median([size[axis] for size in every]))) for axis in (0, 1))
+        if max(width, height) <= SQUARE * min(width, height):
+            width = height = max(width, height)
     scale = min(1.0, MAX_SIDE / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 

@@ -44,8 +44,8 @@ def load(
             (CSV or JSON lines, see ``data.tables``), or a NumPy archive (``.npz``). With ``+FOLDER`` after any of
             these, as in ``mnist+corrections``, the pictures in the class folders of a folder are trained on, too.
         progress: called for each piece of a download, and while pictures are decoded; see ``data.transfer.Progress``.
-        size: width and height of the images of your own data. By default, the commonest size of its training
-            pictures.
+        size: width and height of the images of your own data. By default, it is chosen by the training pictures
+            (docs/folders.md).
         skip_broken: leave out pictures of your own data that cannot be read, with a note.
 
     Raises:

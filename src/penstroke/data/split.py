@@ -123,6 +123,8 @@ class Dataset:
         """Pictures that show none of the classes, if there are any."""
         self.corrections: Corrections | None = None
         """Images that are trained on in addition to the train split, if there are any."""
+        self.divided = False
+        """Whether the test split is a random part of the pictures, so that other pictures give other parts."""
         self._load_test = load_test
 
     @classmethod
@@ -184,8 +186,8 @@ class Dataset:
 
         Args:
             path: folder, table (CSV or JSON lines) or NumPy archive.
-            size: width and height of the images in pixels, or one number for both. By default, the commonest size of
-                the training pictures.
+            size: width and height of the images in pixels, or one number for both. By default, it is chosen by the
+                training pictures (docs/folders.md).
             skip_broken: leave out pictures that cannot be read, and name them in ``broken`` and ``notes``.
 
         Raises:
@@ -292,7 +294,7 @@ class Dataset:
             load_validation=self.load_validation,
         )
         other.options, other.broken, other.sizes = self.options, self.broken, self.sizes
-        other.corrections = self.corrections
+        other.corrections, other.divided = self.corrections, self.divided
         return other
 
     def _checked(self, part: Split, name: str) -> Split:

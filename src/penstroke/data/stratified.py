@@ -1,5 +1,6 @@
 """The division of a split in two parts with the same proportion of each class."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -44,8 +45,11 @@ def stratified_part(labels: Int64[np.ndarray, "n"], share: float, seed: int, nam
         members = np.flatnonzero(labels == label)
         taken[random.permutation(members)[: int(len(members) * share + 0.5)]] = True
     if taken.all() or not taken.any():
+        count = int(np.bincount(labels).max(initial=0)) if len(labels) else 0
+        needed = f"a class with at least {math.ceil(0.5 / share)} images, and the largest has {count}"
         raise DataError(
-            f"A share of {share} of each class of {name!r} ({len(labels)} images) leaves a part empty.",
-            "Use more images, or another share.",
+            f"A share of {share:g} of each class of {name!r} ({len(labels)} images) leaves a part empty: "
+            f"{needed if not taken.any() else 'all images would be taken'}.",
+            "Add images; or make the parts yourself, as folders train and test (docs/folders.md).",
         )
     return taken

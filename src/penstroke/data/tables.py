@@ -85,7 +85,8 @@ def _csv_rows(path: Path, text: str) -> Iterator[Row]:
         names = [name.strip().lower() for name in next(reader, [])]
         for values in reader:
             if any(value.strip() for value in values):
-                yield reader.line_num, dict(zip(names, values, strict=False))
+                # Fields that are missing at the end of a row are empty.
+                yield reader.line_num, dict.fromkeys(names, "") | dict(zip(names, values, strict=False))
     except csv.Error as error:
         raise DataError(f"{path} is not a CSV file, at line {reader.line_num}: {error}.", "Check the line.") from error
 

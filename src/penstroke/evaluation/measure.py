@@ -55,7 +55,7 @@ def evaluate(model: LogProbs | Model, split: Split, threshold: float | None = No
         threshold = getattr(model, "threshold", 0.0)
     log_probs = log_probs_of(split.images)
     _check_log_probs(log_probs, split)
-    return Report(log_probs=log_probs, labels=split.labels, classes=split.classes, threshold=threshold)
+    return Report(log_probs, split.labels, split.classes, threshold, split.files)
 
 
 def _with_classes(split: Split, classes: tuple[str, ...]) -> Split:

@@ -114,12 +114,14 @@ class Report:
         labels: true classes.
         classes: class names.
         threshold: the model abstains where the highest probability, 0..1, is below this.
+        files: the file of each image, if each comes from its own file.
     """
 
     log_probs: Float[ndarray, "n classes"]
     labels: Int64[ndarray, " n"]
     classes: tuple[str, ...]
     threshold: float = 0.0
+    files: tuple[str, ...] | None = None
 
     @cached_property
     def score(self) -> Score:
@@ -211,8 +213,8 @@ class Report:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per image, in the order of the split.
 
-        The keys are ``index``, ``label`` (the true class), ``prediction`` (the most probable class), ``probability``
-        (its probability), ``correct``, ``abstained``, and ``p_CLASS`` for each class.
+        The keys are ``index``, ``file`` if it is known, ``label`` (the true class), ``prediction`` (the most probable
+        class), ``probability`` (its probability), ``correct``, ``abstained``, and ``p_CLASS`` for each class.
         """
         names = [f"p_{name}" for name in self.classes]
         abstained = abstentions(self.log_probs, self.threshold).tolist()
@@ -221,6 +223,7 @@ class Report:
             guess, truth = predicted[index], labels[index]
             yield {
                 "index": index,
+                **({"file": self.files[index]} if self.files else {}),
                 "label": self.classes[truth],
                 "prediction": self.classes[guess],
                 "probability": values[guess],
@@ -232,7 +235,8 @@ class Report:
     def without(self, indices: Int64[ndarray, " m"]) -> "Report":
         """Return the report on all other images. Its indices are positions among these."""
         kept = np.setdiff1d(np.arange(len(self.labels)), indices)
-        return replace(self, log_probs=self.log_probs[kept], labels=self.labels[kept])
+        files = tuple(self.files[index] for index in kept) if self.files else None
+        return replace(self, log_probs=self.log_probs[kept], labels=self.labels[kept], files=files)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values. What is not defined, or infinite, is None."""

@@ -111,8 +111,7 @@ def stroke_width(mask: Mask) -> tuple[float, float]:
 
 def bounding_box(mask: Mask, margin: int = 0) -> tuple[slice, slice]:
     """Return the rows and columns that contain the mask, with a margin; some pixel must be in the mask."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return (
-        slice(max(rows[0] - margin, 0), rows[-1] + 1 + margin),
-        slice(max(columns[0] - margin, 0), columns[-1] + 1 + margin),
-    )
+    sides = [np.logical_or.reduce(mask, axis) for axis in (1, 0)]
+    first, last = [int(side.argmax()) for side in sides], [len(side) - int(side[::-1].argmax()) for side in sides]
+    rows, columns = (slice(max(low - margin, 0), high + margin) for low, high in zip(first, last, strict=True))
+    return rows, columns

@@ -128,11 +128,13 @@ def _squared_distances(mask: Mask) -> UInt16[ndarray, "h w"] | None:
     height, width = mask.shape
     padded = np.zeros((height + 2, width + 2), bool)
     padded[1:-1, 1:-1] = mask
-    paper = ~padded.ravel()
-    place = np.arange(len(paper), dtype=np.int32)
-    before = np.maximum.accumulate(place * paper)
-    after = np.minimum.accumulate(np.where(paper, place, place[-1])[::-1])[::-1]
-    along = np.minimum(np.minimum(place - before, after - place), FAR).astype(np.uint16).reshape(padded.shape) ** 2
+    line = padded.ravel()
+    changes = np.flatnonzero(line[1:] != line[:-1]) + 1
+    starts, ends = changes[::2], changes[1::2]  # of the runs of the mask along rows
+    place, lengths = np.flatnonzero(line), ends - starts
+    before, after = place - np.repeat(starts - 1, lengths), np.repeat(ends, lengths) - place
+    along = np.zeros(padded.shape, np.uint16)
+    along[padded] = np.minimum(np.minimum(before, after), FAR) ** 2
     nearest, farther = along.copy(), np.empty_like(along)
     for step in range(1, FAR):
         if step * step >= nearest.max():

@@ -33,7 +33,7 @@ from penstroke.pictures.filters import (
     window_min,
 )
 from penstroke.pictures.ruled_lines import remove_ruled_lines
-from penstroke.pictures.tight import find_two_levels
+from penstroke.pictures.tight import edges_of, find_two_levels
 
 WINDOWS = ((0.08, 1.0), (0.16, 1.0), (0.25, 0.7), (0.4, 0.3))
 """Windows in which strokes are detected, relative to the picture's side, and the weights of their scores."""
@@ -100,18 +100,29 @@ def estimate_ink(grey: Grey) -> InkEstimate:
         EmptyPicture: no stroke stands out.
     """
     paper = find_flat_paper(grey)
-    levels = find_two_levels(grey)
     if paper is not None:
         estimate = ink_on_flat_paper(grey, paper)
         area = estimate.mask.sum()
         min_length = STROKE_LENGTH if area > SMALL_SHARE * grey.size else SHORT_STROKE_LENGTH
-        # In a tight picture, the most frequent level may be that of the ink.
-        same_polarity = levels is None or levels.bright == estimate.bright or not levels.is_tight
-        if same_polarity and min_length * estimate.max_width**2 <= area <= MAX_INK_SHARE * grey.size:
+        if min_length * estimate.max_width**2 <= area <= MAX_INK_SHARE * grey.size and (
+            _is_surrounded(grey, paper) or _is_not_inverted(grey, estimate)
+        ):
             return estimate
+    levels = find_two_levels(grey)
     if levels and levels.is_tight:
         return InkEstimate(levels.mask, levels.bright, *stroke_width(levels.mask), levels.paper)
     return ink_in_photograph(grey)
+
+
+def _is_surrounded(grey: Grey, paper: float) -> bool:
+    """Return whether black or white paper is on the whole border and in the corners, so that it is not the ink."""
+    return paper in (0, 255) and all((part == paper).all() for part in edges_of(grey))
+
+
+def _is_not_inverted(grey: Grey, estimate: InkEstimate) -> bool:
+    """Return whether the most frequent level is that of the paper. In a tight picture, it may be that of the ink."""
+    levels = find_two_levels(grey)
+    return levels is None or levels.bright == estimate.bright or not levels.is_tight
 
 
 def find_flat_paper(grey: Grey) -> float | None:

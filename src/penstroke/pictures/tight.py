@@ -96,11 +96,16 @@ def otsu(counts: Int[ndarray, " levels"]) -> tuple[int, float]:
     return best, float(between[best]) / variance
 
 
+def edges_of(values: ndarray) -> list[ndarray]:
+    """Return the values along the border, and those in the four corners, of ``[h, w]``."""
+    side = max(1, min(values.shape) // 6)
+    ends = (slice(side), slice(-side, None))
+    return [border_values(values), *(values[rows, columns] for rows in ends for columns in ends)]
+
+
 def _edge_counts(mask: Mask) -> tuple[list[int], list[int]]:
     """Return how many pixels of the border and of each corner are in the mask, and how many there are."""
-    side = max(1, min(mask.shape) // 6)
-    ends = (slice(side), slice(-side, None))
-    parts = [border_values(mask), *(mask[rows, columns] for rows in ends for columns in ends)]
+    parts = edges_of(mask)
     return [int(np.count_nonzero(part)) for part in parts], [part.size for part in parts]
 
 

@@ -72,6 +72,9 @@ class Recipe:
         description=f"Multiply epochs by the square root of {REFERENCE_IMAGES} / training images, unless epochs is "
         "given.",
     )
+    epoch_share: Annotated[float, Gt(0), Le(1)] = Field(
+        default=1.0, description="Fraction of the batches of an epoch that are trained on; others in each epoch."
+    )
     batch_size: Count = Field(default=32, description="Images per training step.")
     optimizer: Annotated[Optimizer, Rule("an optimizer, for example Adam(lr=0.001)")] = Field(
         default_factory=lambda: Adadelta(), description="Optimizer."

@@ -35,6 +35,8 @@ class DataSource(TypedDict):
     """``folder``, ``images`` and ``sha256`` of the pictures that show none of the classes, if there are any."""
     corrections: NotRequired[dict[str, Any]]
     """``folder``, ``images`` and ``sha256`` of the pictures that were trained on in addition, if there are any."""
+    fingerprint: NotRequired[str]
+    """SHA-256 of the train split: see ``data.fingerprint``."""
 
 
 @with_config(_LENIENT)

@@ -129,13 +129,13 @@ class App:
             self._log("request failed", request_id=request_id, error=f"{type(error).__name__}: {error}"[:500])
             response = Response(Problem("internal").body(request_id), b"application/problem+json", 500)
         seconds = time.perf_counter() - start
+        await self._send(request, response, request_id, send)  # before it is counted: the client waits
         route = request.path if request.path in self._routes else "page" if response.status == 200 else "unknown"
         self.metrics.request(route, response.status, seconds)
         if self._settings.access_log:
             client = (scope["client"] or ("",))[0]
             values = {"method": scope["method"], "route": route, "status": response.status, "client": client}
             self._log("request", request_id=request_id, **values, ms=round(1e3 * seconds, 2))
-        await self._send(request, response, request_id, send)
 
     async def _send(self, request: Request, response: Response, request_id: str, send: Send) -> None:
         headers = [

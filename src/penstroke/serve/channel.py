@@ -8,6 +8,7 @@ from typing import Any
 
 _PREFIX = struct.Struct("!II")
 """Lengths of the header and of the content in bytes."""
+_READ_BYTES = 1 << 16  # larger buffers would be mapped and unmapped each time
 Message = tuple[dict[str, Any], bytes]
 
 
@@ -40,24 +41,8 @@ class Unpacker:
             yield header, content
 
 
-def receive(connection: socket.socket) -> Message:
-    """Return the next message of a blocking socket.
-
-    Raises:
-        EOFError: the other process has closed the connection.
-    """
-    header_size, size = _PREFIX.unpack(_exactly(connection, _PREFIX.size))
-    header = json.loads(bytes(_exactly(connection, header_size)))
-    return header, bytes(_exactly(connection, size))
-
-
-def _exactly(connection: socket.socket, size: int) -> bytearray:
-    data = bytearray(size)
-    view = memoryview(data)
-    done = 0
-    while done < size:
-        count = connection.recv_into(view[done:])
-        if not count:
-            raise EOFError
-        done += count
-    return data
+def messages(connection: socket.socket) -> Iterator[Message]:
+    """Yield the messages of a blocking socket until the other process closes it."""
+    unpacker = Unpacker()
+    while data := connection.recv(_READ_BYTES):
+        yield from unpacker.feed(data)

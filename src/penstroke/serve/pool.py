@@ -206,7 +206,7 @@ class Pool:
             self._dispatch()
         count = len(task.jobs)
         if not task.slow:
-            self._seconds += 0.05 * (1e-3 * header["ms"] / count - self._seconds)
+            self._seconds += 0.05 * ((time.monotonic() - task.started) / count - self._seconds)
         start = 0
         for job, size, labels, problem in zip(
             task.jobs, header["sizes"], header["labels"], header["problems"], strict=True

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstroke.errors import PenstrokeError
-from penstroke.serve.channel import pack, receive
+from penstroke.serve.channel import messages, pack
 from penstroke.serve.settings import WORKER_BYTES
 
 if TYPE_CHECKING:
@@ -129,8 +129,7 @@ def _work(connection: socket.socket, answerer: "Answerer") -> None:
     code = 0
     try:
         _limit(connection.fileno())
-        while True:
-            header, content = receive(connection)
+        for header, content in messages(connection):
             start = time.perf_counter()
             answers = _answer(answerer, header, content)
             milliseconds = round(1e3 * (time.perf_counter() - start), 3)
@@ -141,7 +140,7 @@ def _work(connection: socket.socket, answerer: "Answerer") -> None:
                 "ms": milliseconds,
             }
             connection.sendall(pack(reply, b"".join(answer.body for answer in answers)))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+    except (BrokenPipeError, ConnectionResetError):
         pass
     except MemoryError:
         code = 3  # the server reports the picture as too costly

@@ -7,6 +7,8 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from penstroke.synthesis.draws import Draws
+
 RawImages = UInt8[Tensor, "n c h w"]
 Images = Float[Tensor, "n c h w"]
 Labels = Int64[Tensor, "n"]
@@ -121,12 +123,13 @@ def join_digits(left: RawImages, right: RawImages) -> RawImages:
     return torch.maximum(resample(left, torch.zeros_like(offset)), resample(right, offset)).round().byte()
 
 
-def augment(images: RawImages | Images, strength: float) -> Images:
+def augment(images: RawImages | Images, strength: float, draws: Draws | None = None) -> Images:
     """Return the batch with variations of handwriting, pen, paper and camera, different for each image.
 
     Args:
         images: raw images, 0..255, bright strokes on black.
         strength: 0 changes nothing; 1 covers the variation of preprocessed photos of handwriting.
+        draws: the random numbers; by default, the images are a whole batch.
 
     Returns:
         ``float32``, 0..255.
@@ -134,52 +137,48 @@ def augment(images: RawImages | Images, strength: float) -> Images:
     originals = images.float()
     if not strength:
         return originals
-    changed = _change_tones(_change_strokes(_warp(originals, strength), strength), strength).clamp_(0, 255)
-    return torch.where(uniform(originals, 0, 1) < UNCHANGED_SHARE, originals, changed)
+    draws = draws or Draws.of(originals)
+    changed = _change_strokes(_warp(originals, strength, draws), strength, draws)
+    changed = _change_tones(changed, strength, draws).clamp_(0, 255)
+    return torch.where(draws.uniform(0, 1) < UNCHANGED_SHARE, originals, changed)
 
 
-def uniform(images: Images, low: float, high: float) -> Float[Tensor, "n 1 1 1"]:
-    """Return one uniform random number per image."""
-    return torch.empty(len(images), 1, 1, 1, device=images.device).uniform_(low, high)
-
-
-def _warp(images: Images, strength: float) -> Images:
+def _warp(images: Images, strength: float, draws: Draws) -> Images:
     """Return the images after random affine and elastic deformations.
 
     The elastic deformations follow P. Simard and others, "Best practices for convolutional neural networks applied to
     visual document analysis", 2003.
     """
     rotation, shear, right, down, scale, aspect = (
-        strength * limit * (2 * torch.rand(len(images), device=images.device) - 1)
+        strength * limit * (2 * draws.rand() - 1)
         for limit in (MAX_ROTATION, MAX_SHEAR, MAX_TRANSLATION, MAX_TRANSLATION, MAX_SCALE, MAX_ASPECT)
     )
     across, along = torch.exp(scale + aspect / 2), torch.exp(scale - aspect / 2)
     row = torch.stack([across * rotation.cos(), across * (shear * rotation.cos() - rotation.sin()), right], 1)
     column = torch.stack([along * rotation.sin(), along * (shear * rotation.sin() + rotation.cos()), down], 1)
     grid = F.affine_grid(torch.stack([row, column], 1), list(images.shape), align_corners=False)
-    points = torch.randn(len(images), 2, ELASTIC_POINTS, ELASTIC_POINTS, device=images.device)
-    points = points.mul_(strength * ELASTIC_STD)
+    points = draws.normal(2, ELASTIC_POINTS, ELASTIC_POINTS).mul_(strength * ELASTIC_STD)
     displacement = F.interpolate(points, images.shape[2:], mode="bicubic", align_corners=True)
     return F.grid_sample(images, grid + displacement.permute(0, 2, 3, 1), align_corners=False)
 
 
-def _change_strokes(images: Images, strength: float) -> Images:
+def _change_strokes(images: Images, strength: float, draws: Draws) -> Images:
     """Return the images with thicker or thinner strokes."""
-    pen = uniform(images, -strength, strength)
+    pen = draws.uniform(-strength, strength)
     dilated = F.max_pool2d(images, 3, 1, 1)
     eroded = -F.max_pool2d(-images, 3, 1, 1)
     thicker = pen.clamp(0) * MAX_DILATION * (dilated - images)
     return images + thicker + (-pen).clamp(0) * MAX_EROSION * (eroded - images)
 
 
-def _change_tones(images: Images, strength: float) -> Images:
+def _change_tones(images: Images, strength: float, draws: Draws) -> Images:
     """Return the images with random blur, gamma, contrast and noise, some of them with residue of the paper."""
     channels = images.shape[1]
     box = torch.full((channels, 1, 3, 3), 1 / 9, device=images.device)
-    images = images.lerp(F.conv2d(images, box, padding=1, groups=channels), uniform(images, 0, strength * MAX_BLUR))
-    gamma = torch.exp(uniform(images, -strength * MAX_LOG_GAMMA, strength * MAX_LOG_GAMMA))
-    images = 255 * (images / 255).clamp_(0, 1) ** gamma * (1 - uniform(images, 0, strength * MAX_CONTRAST_LOSS))
-    images = images + torch.randn_like(images).mul_(uniform(images, 0, strength * MAX_NOISE))
-    residue = torch.rand(len(images), 1, 8, 8, device=images.device).sub_(0.7).clamp_(0)
-    residue = residue * (uniform(images, 0, 1) < RESIDUE_SHARE) * strength * MAX_RESIDUE / 0.3
+    images = images.lerp(F.conv2d(images, box, padding=1, groups=channels), draws.uniform(0, strength * MAX_BLUR))
+    gamma = torch.exp(draws.uniform(-strength * MAX_LOG_GAMMA, strength * MAX_LOG_GAMMA))
+    images = 255 * (images / 255).clamp_(0, 1) ** gamma * (1 - draws.uniform(0, strength * MAX_CONTRAST_LOSS))
+    images = images + draws.normal(*images.shape[1:]).mul_(draws.uniform(0, strength * MAX_NOISE))
+    residue = draws.rand(1, 8, 8).sub_(0.7).clamp_(0)
+    residue = residue * (draws.uniform(0, 1) < RESIDUE_SHARE) * strength * MAX_RESIDUE / 0.3
     return torch.maximum(images, F.interpolate(residue, images.shape[2:], mode="bilinear", align_corners=False))

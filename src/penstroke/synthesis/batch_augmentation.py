@@ -1,6 +1,6 @@
 """The augmentation of a recipe as one function of a batch."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,16 +11,27 @@ from penstroke.data import Split
 from penstroke.errors import DataError
 from penstroke.recipes.parts import Augmentation
 from penstroke.synthesis.augment import NO_CLASS, augment, insert_outliers, mix_outliers, shift_batch
+from penstroke.synthesis.draws import Draws
 from penstroke.synthesis.photographs import crop_and_flip, cut_out, jitter_colours, mix_channels
 
 MAX_OUTLIERS = 14_000
 """Maximum number of images in the outlier pool; the pool is never larger than the training split."""
 
-BatchAugmentation = Callable[
-    [UInt8[Tensor, "b c h w"], Int64[Tensor, "b"]],
-    tuple[UInt8[Tensor, "b c h w"] | Float[Tensor, "b c h w"], Int64[Tensor, "b"]],
-]
-"""Returns augmented images, 0..255, and labels for raw images and labels; draws from PyTorch's random state."""
+
+class BatchAugmentation(Protocol):
+    """A function of a batch that draws from PyTorch's random state."""
+
+    def __call__(
+        self,
+        images: UInt8[Tensor, "b c h w"],
+        labels: Int64[Tensor, "b"],
+        part: slice = slice(None),
+        /,
+    ) -> tuple[UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"], Int64[Tensor, "b"]]:
+        """Return augmented images, 0..255, of a part of the batch, and the labels of all images.
+
+        The images of several parts are together those of the whole batch.
+        """
 
 
 def batch_augmentation(
@@ -57,16 +68,20 @@ def batch_augmentation(
         pool = pool[0].to(device), pool[1].to(device)
     insert = mix_outliers if digits else insert_outliers
 
-    def augment_batch(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def augment_batch(images: Tensor, labels: Tensor, part: slice = slice(None), /) -> tuple[Tensor, Tensor]:
         if pool is not None:
             images, labels = insert(images, labels, outliers, pool)
-        images = shift_batch(images, shift)
-        images = augment(images, distortion) if distortion else images
+        # More processes than images: the random state must advance as in the others.
+        computed = part if range(len(images))[part] else slice(None)
+        draws = Draws(len(images), computed, images.device)
+        images = shift_batch(images[computed], shift)
+        images = augment(images, distortion, draws) if distortion else images
         if crop or flip or jitter or cutout:
-            images = cut_out(jitter_colours(crop_and_flip(images, crop, flip=flip), jitter), cutout)
+            images = jitter_colours(crop_and_flip(images, crop, draws, flip=flip), jitter, draws)
+            images = cut_out(images, cutout, draws)
         if augmentation.mix_channels:
-            images = mix_channels(images.float())
-        return images, labels
+            images = mix_channels(images.float(), draws)
+        return images if computed is part else images[part], labels
 
     return augment_batch
 

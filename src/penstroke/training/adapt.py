@@ -56,6 +56,8 @@ def adapt(recipe: Recipe, train: Split) -> tuple[Recipe, list[str]]:
             values |= {"grey": True, "mix_channels": True} if grey else {"grey": False}
             if grey:
                 notes.append("colours are not used: they do not tell the classes of the training images (--no-grey)")
+            elif train.images.shape[1] > 1:
+                notes.append("colours are used: they tell the classes of the training images (--grey)")
     return recipe.replace(**values), notes
 
 

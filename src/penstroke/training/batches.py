@@ -6,6 +6,7 @@ their images are shuffled together, so that the disk reads long contiguous range
 """
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -44,8 +45,10 @@ class Batches:
         seed: seed of the order and of the random state of each step.
         augment: applied to each batch; None returns the raw images.
         world: rank of this process and number of processes. Each rank gets its contiguous part of the images of every
-            batch, and all labels. The whole batch is augmented first, so that the parts of all ranks together are the
-            batch of a single process.
+            batch, and all labels. The random numbers of the whole batch are drawn, so that the parts of all ranks
+            together are the batch of a single process.
+        share: fraction of the batches of an epoch that are yielded, above 0 and at most 1. The order, and so the
+            images that are left out, is another one in each epoch.
     """
 
     split: TensorSplit
@@ -53,11 +56,17 @@ class Batches:
     seed: int
     augment: BatchAugmentation | None = None
     world: World = World()  # noqa: RUF009 - frozen
+    share: float = 1.0
 
     @property
     def steps(self) -> int:
         """Number of batches per epoch."""
-        return -(-len(self.split) // self.size)
+        return math.ceil(self.share * -(-len(self.split) // self.size))
+
+    @property
+    def images(self) -> int:
+        """Number of images per epoch."""
+        return min(len(self.split), self.steps * self.size)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch, from 1, on the split's device, starting with batch ``first``, from 0.
@@ -66,11 +75,14 @@ class Batches:
         of (seed, epoch, step), from which augmentation and dropout draw.
         """
         raw = self._from_blocks(epoch, first) if self.split.mapped else self._from_memory(epoch, first)
-        for step, (images, labels) in enumerate(raw, first):
+        for step, (images, labels) in enumerate(itertools.islice(raw, self.steps - first), first):
             seed_step(self.seed, epoch, step)
+            part = self.world.part(len(labels))
             if self.augment:
-                images, labels = self.augment(images, labels)
-            yield images[self.world.part(len(labels))], labels
+                images, labels = self.augment(images, labels, part)
+            else:
+                images = images[part]
+            yield images, labels
 
     def endless(self) -> Iterator[Batch]:
         """Yield the batches of epoch after epoch, without end."""

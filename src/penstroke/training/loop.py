@@ -99,7 +99,7 @@ def train_epoch(
         ModelError: a loss or a weight is not finite.
     """
     state.network.train()
-    check, total = FiniteCheck(state, batches), len(batches.split)
+    check, total = FiniteCheck(state, batches), batches.images
     for images, labels in batches.epoch(state.epoch, state.step):
         done = (state.epoch - 1 + (state.step + 0.5) / batches.steps) / epochs
         factor = lr_factor(done)

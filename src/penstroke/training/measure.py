@@ -53,7 +53,7 @@ class Measurement:
             last: whether this network is the one that is saved. Then it is calibrated before it is measured.
         """
         now = time.perf_counter()
-        losses, images = state.losses.double().cpu(), len(batches.split)
+        losses, images = state.losses.double().cpu(), batches.images
         remainder = images - batches.size * (len(losses) - 1)
         mean = (losses[:-1].sum() * batches.size + losses[-1] * remainder) / images
         network = self.calibrated(network)[0] if last else network

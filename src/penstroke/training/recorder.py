@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from penstroke import runs, storage
-from penstroke.data import Dataset, absolute_source, training_fingerprint
+from penstroke.data import Dataset, absolute_source, fingerprint, training_fingerprint
 from penstroke.errors import DataError, PenstrokeError, RunError, StorageError, UsageError
 from penstroke.models.files import model_bytes
 from penstroke.models.modules import check_network, weights_of
@@ -335,6 +335,7 @@ def _source(data: Dataset) -> dict[str, Any]:
         "requested": data.requested,
         "source": absolute_source(data),
         "notes": list(data.notes),
+        "fingerprint": fingerprint(data.train),
     }
     if data.outliers:
         found = data.outliers

@@ -56,7 +56,8 @@ def build_start(
     description = describe(spec, train, data.card.preprocessing, *statistics(recipe, init))
     pictures = data.outliers.parts()[0] if data.outliers else None
     augment = batch_augmentation(recipe.augmentation, train, recipe.seed, device, pictures)
-    batches = Batches(TensorSplit.from_split(train, device), recipe.batch_size, recipe.seed, augment, world)
+    images = TensorSplit.from_split(train, device)
+    batches = Batches(images, recipe.batch_size, recipe.seed, augment, world, recipe.epoch_share)
     state = initial_state(spec, description, recipe.optimizer, recipe.seed, batches.steps, device, module, init)
     state.network.precision = training_dtype(recipe.precision, device)
     return state, batches, loss_of

@@ -35,8 +35,8 @@ def with_transform(augment: BatchAugmentation | None, transform: Transform | Non
         )
     first = True
 
-    def apply(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        nonlocal first
+    def apply(images: Tensor, labels: Tensor, part: slice = slice(None), /) -> tuple[Tensor, Tensor]:
+        nonlocal first  # the transform may need the whole batch
         if augment:
             images, labels = augment(images, labels)
         transformed = transform(images)
@@ -44,7 +44,7 @@ def with_transform(augment: BatchAugmentation | None, transform: Transform | Non
         if first:
             _check_range(transformed, images)
             first = False
-        return transformed, labels
+        return transformed[part], labels
 
     return apply
 
