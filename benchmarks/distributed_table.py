@@ -1,8 +1,55 @@
-"""The table of ``distributed.json``."""
+"""The tables of ``distributed.json`` and ``hosts.json``."""
+
+import numpy as np
 
 from benchmarks.conditions import RESULTS, load_result
+from benchmarks.hosts import STEPS
 
 MISSING = "Not measured yet: run `python -m benchmarks.distributed`."
+HOSTS_MISSING = "Not measured yet: run `python -m benchmarks.hosts`."
+
+
+def hosts() -> str:
+    """Return the table of two hosts, and of the model for more."""
+    if not (RESULTS / "hosts.json").exists():
+        return HOSTS_MISSING
+    figures = load_result("hosts")
+    found, between = figures["conditions"], figures["messages"]["two hosts"]["reduce"]
+    latency = between["4"] / 2
+    largest = max(map(int, between))
+    bandwidth = largest / (between[str(largest)] - 2 * latency)
+    rows = [
+        "| recipe | one process | two, one host | two hosts | two hosts, by the model | 8 | 64 | 512 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for case, row in figures["trainings"].items():
+        one, near, far = (1e3 * row[layout]["median"] / STEPS[case] for layout in ("1x1", "1x2", "2x1"))
+        gradients = 4 * figures["parameters"][case]
+        close = figures["messages"]["one host"]
+        exchanged = 1e3 * (_nearest(close["reduce"], gradients) + close["gather"]["4096"] + close["reduce"]["4"])
+        divided = max(0.0, 2 * (one - (near - exchanged)))
+
+        def step(count: int) -> float:
+            moved = 2 * (count - 1) / count * gradients / bandwidth  # noqa: B023 - called in this iteration
+            return one - divided + divided / count + 1e3 * (5 * (count - 1) * latency + moved)  # noqa: B023
+
+        more = [f"{step(count):.1f} ({one / step(count):.1f} times)" for count in (8, 64, 512)]
+        rows.append(f"| {case} | {one:.1f} | {near:.1f} | {far:.1f} | {step(2):.1f} | {' | '.join(more)} |")
+    cut = figures["cut"]
+    text = (
+        f"Milliseconds of a step, and how many times faster than one process. Network: {figures['rate']}/s; an "
+        f"all-reduce between the hosts takes {1e3 * between['4']:.2f} ms for 4 bytes and "
+        f"{1e3 * between[str(largest)]:.0f} ms for {largest >> 20} MiB. With the cable cut for "
+        f"{figures['outage']:.0f} s, the training was {cut['state']} after {cut['resumptions']} restarts, with "
+        f"{'the same' if cut['equal'] else 'other'} weights. Medians of {row['1x1']['n']}; {found['cores']} cores of "
+        f"{found['processor']}, PyTorch {found['packages']['torch']}."
+    )
+    return "\n".join([*rows, "", text])
+
+
+def _nearest(seconds: dict[str, float], size: int) -> float:
+    """Return the seconds of a message, interpolated linearly between the measured sizes."""
+    return float(np.interp(size, list(map(int, seconds)), list(seconds.values())))
 
 
 def distributed() -> str:

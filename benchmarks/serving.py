@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.conditions import save_result, summary
+from benchmarks.conditions import load_result, save_result, summary
 
 ROOT = Path(__file__).parent.parent
 PORT = 8791
@@ -172,10 +172,10 @@ async def open_loop(contents: list[bytes], rate: float, seconds: float, port: in
     }
 
 
-def measure(folder: Path, *, short: bool) -> dict[str, Any]:
-    """Return all measurements."""
+def closed_loops(folder: Path, repeats: int, *, short: bool) -> dict[str, Any]:
+    """Return the measurements of all servers with several numbers of connections."""
     contents = pictures()
-    seconds, repeats = (3, 2) if short else (10, 5)
+    seconds, repeats = (3, 2) if short else (10, repeats)
     rows: dict[str, dict[str, list[dict[str, float]]]] = {peer: {} for peer in PEERS}
     starts: dict[str, list[float]] = {peer: [] for peer in PEERS}
     for _ in range(repeats):
@@ -188,7 +188,23 @@ def measure(folder: Path, *, short: bool) -> dict[str, Any]:
                     row = closed_loop(lua, connections, seconds)
                     rows[peer].setdefault(str(connections), []).append(row)
                     print(f"{peer}, {connections} connections: {row}", flush=True)
-    saturation = statistics.median(row["rate"] for row in rows["penstroke"]["32"])
+    return {
+        "closed_loop": {
+            peer: {
+                count: {key: summary([row[key] for row in found]) for key in found[0]} for count, found in by.items()
+            }
+            for peer, by in rows.items()
+        },
+        "start_seconds": {peer: summary(values) for peer, values in starts.items()},
+        "saturation": statistics.median(row["rate"] for row in rows["penstroke"]["32"]),
+        "seconds": seconds,
+        "short": short,
+    }
+
+
+def open_loops(folder: Path, saturation: float, *, short: bool) -> dict[str, Any]:
+    """Return the measurements of the server at 70 % and at 3 times a rate, and after that."""
+    contents = pictures()
     lua = script(folder, contents)
     with running("penstroke"):
         closed_loop(lua, 8, 1)
@@ -199,18 +215,10 @@ def measure(folder: Path, *, short: bool) -> dict[str, Any]:
         time.sleep(2)
         after = asyncio.run(open_loop(contents, 0.3 * saturation, 5))
     return {
-        "closed_loop": {
-            peer: {
-                count: {key: summary([row[key] for row in found]) for key in found[0]} for count, found in by.items()
-            }
-            for peer, by in rows.items()
-        },
-        "start_seconds": {peer: summary(values) for peer, values in starts.items()},
         "saturation": saturation,
         "steady_70": steady,
         "overload_3": overload,
         "after_overload": after,
-        "seconds": seconds,
         "short": short,
     }
 
@@ -218,9 +226,14 @@ def measure(folder: Path, *, short: bool) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="a minute instead of half an hour")
+    parser.add_argument("--open-loop", action="store_true", help="only that, with the last saturation")
+    parser.add_argument("--repeats", type=int, default=5, help="measurements of each server and number of connections")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        save_result("serving", measure(Path(folder), short=arguments.short))
+        if not arguments.open_loop:
+            save_result("serving", closed_loops(Path(folder), arguments.repeats, short=arguments.short))
+        saturation = load_result("serving")["saturation"]
+        save_result("serving-load", open_loops(Path(folder), saturation, short=arguments.short))
 
 
 if __name__ == "__main__":

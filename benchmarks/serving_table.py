@@ -20,13 +20,14 @@ def serving() -> str:
                 f"| {NAMES[peer]} | {count} | {median(answered):.0f} ({min(answered):.0f} to {max(answered):.0f}) | "
                 f"{row['p50']['median']:.1f} ms | {row['p99']['median']:.1f} ms | {row['errors']['max']:.1%} |"
             )
+    load = load_result("serving-load")
     rows += ["", "| open loop, Penstroke | status | requests | p50 | p99 |", "|---|---|---|---|---|"]
     for name, key in (
         ("70 % of saturation", "steady_70"),
         ("3 times saturation", "overload_3"),
         ("30 % of saturation, 2 s after that", "after_overload"),
     ):
-        rows += [_open_loop(name, status, row) for status, row in kept[key].items()]
+        rows += [_open_loop(name, status, row) for status, row in load[key].items()]
     starts = ", ".join(f"{NAMES[peer]} {row['median']:.2f} s" for peer, row in kept["start_seconds"].items())
     form = "Short form, beside other programs on the machine: see the spread. " if kept["short"] else ""
     repeats = next(iter(kept["closed_loop"]["penstroke"].values()))["rate"]["n"]

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.claims_table import BASELINES, audit, claim, claims_conditions, gradient_noise, learning_rates
 from benchmarks.conditions import load_result
 from benchmarks.corrections_table import corrections
-from benchmarks.distributed_table import distributed
+from benchmarks.distributed_table import distributed, hosts
 from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
 from benchmarks.own_pictures_table import own_pictures, peers
@@ -203,6 +203,7 @@ TABLES = {
     "audit": audit,
     "claims_conditions": claims_conditions,
     "distributed": distributed,
+    "hosts": hosts,
     "gradient_noise": gradient_noise,
     "learning_rates": learning_rates,
 } | {f"claim_{name}": claim(name) for name in BASELINES}

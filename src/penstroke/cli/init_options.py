@@ -60,10 +60,13 @@ def open_init(init: Path | None, freeze: float | None, *, resuming: bool) -> "So
 
 
 def recipe_of(source: "Source") -> str | None:
-    """Return the name of the built-in recipe that trained a model: the default for a training that starts from it."""
+    """Return, with a note, the built-in recipe that trained a model: the default for a training that starts from it."""
     trained = source.description.trained.get("recipe")
     name = trained.get("name") if isinstance(trained, dict) else None
-    return name if name in recipes.RECIPES else None
+    if name not in recipes.RECIPES:
+        return None
+    warn(f"recipe {name}, with which {source.title} was trained")
+    return str(name)
 
 
 def planned(source: "Source | None", recipe: "Recipe", data: "Dataset", freeze: float | None) -> "Init | None":

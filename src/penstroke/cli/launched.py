@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING
 
 from penstroke.cli.output import mute_notes, warn
 from penstroke.cli.seeds import check_inapplicable
-from penstroke.training.launch import Launch
+from penstroke.training.launch import Launch, launch
 
 if TYPE_CHECKING:
     from penstroke.runs import Run
     from penstroke.training import Callback, World
 
 
-def check_launch(launched: Launch, budget: float | None) -> None:
-    """Check the options of a launch; processes other than that of rank 0 print no notes from now on.
+def checked_launch(budget: float | None) -> Launch:
+    """Return the launch of this process. Processes other than that of rank 0 print no notes from now on.
 
     Raises:
         UsageError: there are several processes, and a budget.
     """
+    launched = launch()
     if launched.world.size > 1:
         check_inapplicable("several processes", {"--budget": budget})
     if not launched.leads:
         mute_notes()
+    return launched
 
 
 def run_of_launch(launched: Launch, out: Path | None) -> "Run | None":

@@ -46,6 +46,15 @@ Rate = Annotated[
         converter=number_from(0, 1e6),
     ),
 ]
+MaxWait = Annotated[
+    float,
+    Parameter(
+        name="--max-wait",
+        metavar="SECONDS",
+        help="Expected wait from which on requests get 503; bursts may wait longer.",
+        converter=number_from(0.01, 60),
+    ),
+]
 TokenFile = Annotated[
     Path | None,
     Parameter(name="--token-file", metavar="PATH", help="File with a bearer token that requests need."),
@@ -72,6 +81,7 @@ def serve(
     megapixels: Megapixels = 25,
     connections: Connections = 2048,
     rate: Rate = 0,
+    max_wait: MaxWait = 0.065,
     token_file: TokenFile = None,
     origin: Origin = (),
     collect: Collect = None,
@@ -94,6 +104,7 @@ def serve(
         max_pixels=megapixels * MEGAPIXEL,
         max_connections=connections,
         rate=rate,
+        max_wait=max_wait,
         token=_token(token_file),
         origins=_origins(origin),
         collect=collect,

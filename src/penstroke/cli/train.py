@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from penstroke import recipes
 from penstroke.cli.init_options import Freeze, InitFrom, open_init, planned, recipe_of
-from penstroke.cli.launched import check_launch, connected, device_of_launch, run_of_launch
+from penstroke.cli.launched import checked_launch, connected, device_of_launch, run_of_launch
 from penstroke.cli.options import DATA_HELP, Device, Json, Size, SkipBroken, Threads, duration
 from penstroke.cli.outlier_options import OutliersFrom, load_outliers, with_outliers
 from penstroke.cli.output import Result, escape_control, say, warn
@@ -20,7 +20,7 @@ from penstroke.cli.shared import RunFolder, warn_if_renamed, warn_if_too_many_th
 from penstroke.errors import UsageError, require_extra
 from penstroke.experiments.source import Source
 from penstroke.training.interval import CheckpointInterval
-from penstroke.training.launch import Launch, launch
+from penstroke.training.launch import Launch
 
 if TYPE_CHECKING:
     from penstroke.data import Dataset
@@ -146,16 +146,12 @@ def train(
     if budget is not None:
         fixed = {"--resume": resume, "--init": init}
         check_inapplicable("--budget", fixed | {f"--{name}": name in fields for name in ("epochs", "channels")})
-    launched = launch()
-    check_launch(launched, budget)
+    launched = checked_launch(budget)
     run = _run_to_resume(resume) or run_of_launch(launched, out)
     origin = open_init(init, freeze, resuming=run is not None)
     if origin:
-        given = recipe or config
         fields = {"network": origin.description.network} | fields
         recipe = recipe or (None if config else recipe_of(origin))
-        if not given and recipe:
-            warn(f"recipe {recipe}, with which {origin.title} was trained")
     chosen = _recipe(recipe, config, fields, data, run)
     if run is None:
         chosen = with_outliers(chosen, outliers_from, fields)

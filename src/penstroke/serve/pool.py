@@ -18,12 +18,15 @@ from penstroke.serve.problems import Problem
 from penstroke.serve.processes import Template, Worker
 from penstroke.serve.settings import BATCH_SECONDS, PICTURE_SECONDS, Settings
 
-MAX_SHARED = 16
+MAX_SHARED = 8
 """Maximum number of pictures in one message."""
 SMALL_BYTES = 16 << 10
 """Larger pictures take much longer, and have a worker for themselves."""
 MIN_QUEUE = 16
 """Number of pictures that may always wait, whatever the expected time."""
+BURST_SECONDS, BURST_FACTOR = 0.15, 3
+"""For so long after the queue was empty, requests may wait so many times longer: a burst, or a pause of the machine, is
+not an overload."""
 RETRY_SECONDS = 0.05
 """Seconds after which the pictures of a worker that has ended are processed again."""
 _RETRY = ((b"retry-after", b"1"),)
@@ -83,6 +86,7 @@ class Pool:
         self._busy: dict[Worker, _Task] = {}
         self._workers: set[Worker] = set()
         self._seconds = 0.002  # of one picture, a moving average
+        self._was_empty = 0.0  # when a picture last found the queue empty
         self._background: set[asyncio.Task[None]] = set()
         self._closed = False
         self.replaced = 0
@@ -130,6 +134,8 @@ class Pool:
         queue = self._slow if slow else self._quick
         if self._is_full(slow):
             raise Problem("overloaded", "Too many requests are waiting.", _RETRY)
+        if not slow and not queue:
+            self._was_empty = time.monotonic()
         alone = slow or len(content) > SMALL_BYTES
         job = Job(operation, content, option, asyncio.get_running_loop().create_future(), alone)
         queue.append(job)
@@ -160,7 +166,8 @@ class Pool:
         if waiting < MIN_QUEUE:
             return False
         wait = waiting * self._seconds / self._settings.workers
-        return waiting >= self._settings.max_queue or wait > self._settings.max_wait
+        burst = time.monotonic() - self._was_empty < BURST_SECONDS
+        return waiting >= self._settings.max_queue or wait > self._settings.max_wait * (BURST_FACTOR if burst else 1)
 
     def _dispatch(self) -> None:
         """Give waiting requests to idle workers. Pages and batches leave one worker to pictures, if there are two."""

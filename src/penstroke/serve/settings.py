@@ -47,7 +47,7 @@ class Settings:
     """Requests per second of one client address; 0 for no limit."""
     max_queue: int = 512
     """Maximum number of waiting pictures."""
-    max_wait: float = 0.075
+    max_wait: float = 0.065
     """Expected waiting time in seconds from which on requests are rejected."""
     max_pages: int = 8
     """Maximum number of waiting pages and batches."""

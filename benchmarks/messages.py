@@ -1,0 +1,45 @@
+"""The seconds of messages between the processes of a launch: ``torchrun ... -m benchmarks.messages OUT.json``."""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+from torch import distributed
+
+SIZES = (4, 1 << 12, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24)
+"""Bytes of the messages."""
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Return the median of the seconds of an action, after a first one."""
+    found = []
+    for _ in range(21):
+        distributed.barrier()
+        start = time.perf_counter()
+        action()
+        found.append(time.perf_counter() - start)
+    return statistics.median(found[1:])
+
+
+def main() -> None:
+    """Measure, and write the result in the process of rank 0."""
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", timeout=timedelta(seconds=60))
+    found: dict[str, dict[str, float]] = {"reduce": {}, "gather": {}}
+    for size in SIZES:
+        values = torch.ones(size // 4)
+        parts = [torch.empty_like(values) for _ in range(distributed.get_world_size())]
+        found["reduce"][str(size)] = seconds(lambda values=values: distributed.all_reduce(values))  # type: ignore[misc]
+        found["gather"][str(size)] = seconds(lambda values=values, parts=parts: distributed.all_gather(parts, values))  # type: ignore[misc]
+    if distributed.get_rank() == 0:
+        Path(sys.argv[1]).write_text(json.dumps(found))
+    distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
