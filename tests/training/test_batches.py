@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ import torch
 from penstroke.data import Dataset, Split, folders, load, pixel_statistics
 from penstroke.data.idx import write_idx
 from penstroke.errors import UsageError
-from penstroke.recipes import fast
+from penstroke.recipes import Recipe, fast
 from penstroke.recipes.parts import Augmentation
 from penstroke.synthesis import BatchAugmentation, batch_augmentation
-from penstroke.training import World, fit
+from penstroke.training import Callback, Progress, World, fit
 from penstroke.training import batches as batches_module
 from penstroke.training.batches import Batch, Batches, shuffled
 from penstroke.training.tensors import TensorSplit
@@ -158,3 +159,34 @@ def test_arrays_of_any_layout_become_tensors(small: Dataset) -> None:
     tensors = TensorSplit.from_split(dataclasses.replace(split, images=frozen), CPU)
     assert np.array_equal(tensors.images.numpy(), frozen)
     assert len(tensors) == 10
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_share_of_an_epoch_is_its_first_batches(
+    mapped: bool, small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches_module, "release_pages", lambda images: None)
+    split = dataclasses.replace(part(small.train, 100), mapped=mapped)
+    whole = list(batches_of(split, 30).epoch(2))
+    for share, steps, images in ((0.5, 2, 60), (0.51, 3, 90), (0.01, 1, 30), (0.76, 4, 100), (1.0, 4, 100)):
+        batches = dataclasses.replace(batches_of(split, 30), share=share)
+        assert (batches.steps, batches.images) == (steps, images)
+        assert equal(list(batches.epoch(2)), whole[:steps])
+        assert equal(list(batches.epoch(2, 1)), whole[1:steps])
+
+
+def test_a_training_on_a_share_of_each_epoch(small: Dataset) -> None:
+    class Steps(Callback):
+        seen: ClassVar[list[tuple[int, int, int, int]]] = []
+
+        def on_step_end(self, progress: Progress) -> None:
+            self.seen.append((progress.epoch, progress.step, progress.steps, progress.images))
+
+    recipe = fast(epochs=2, epoch_share=0.5, batch_size=100)
+    data = Dataset.from_arrays(small.train.images[:350], small.train.labels[:350], classes=small.train.classes)
+    fitted = fit(recipe, data, callbacks=[Steps()], progress=False)
+    assert Steps.seen == [(1, 1, 2, 100), (1, 2, 2, 200), (2, 1, 2, 100), (2, 2, 2, 200)]
+    row = fitted.history.epochs[0]
+    assert row.train_loss == pytest.approx(sum(row.step_losses) / 2)
+    assert len(row.step_losses) == 2
+    assert Recipe.from_json(recipe.to_json()) == recipe
