@@ -105,7 +105,7 @@ UNUSABLE: dict[str, tuple[Any, str]] = {
         Image.open(io.BytesIO(encoded(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:]))),
         "is animated",
     ),
-    "damaged PIL image": (Image.open(io.BytesIO(encoded(FRAMES[0], "PNG")[:150])), "is a damaged picture"),
+    "damaged PIL image": (Image.open(io.BytesIO(encoded(FRAMES[0], "PNG")[:150])), "is damaged or truncated"),
 }
 
 

@@ -6,6 +6,7 @@ record of vulnerabilities, and scanners that write TIFF also write PNG. The netw
 not depend on the detection of ink or digits.
 """
 
+import re
 import warnings
 from collections.abc import Callable
 from io import SEEK_END, BytesIO
@@ -156,7 +157,7 @@ def _read(
     except DataError:
         raise
     except Image.DecompressionBombError as error:
-        raise _too_large(name, str(error).split(",")[0], max_pixels) from error
+        raise _too_large(name, _pixels_in(error), max_pixels) from error
     except Exception as error:
         raise _undecodable(stream, name, error) from error
 
@@ -200,6 +201,12 @@ def _check_sides(name: str, width: int, height: int, min_side: int) -> None:
         )
 
 
+def _pixels_in(error: Image.DecompressionBombError) -> str:
+    """Return the size in the message of Pillow's error."""
+    found = re.search(r"\d+", str(error))
+    return f"{int(found[0]) / 1e6:,.0f} megapixels" if found else "too many pixels"
+
+
 def _too_large(name: str, size: str, max_pixels: int) -> DataError:
     return DataError(
         f"{name} is too large to decode: {size}, and at most {max_pixels / 1e6:g} megapixels are allowed.",
@@ -209,7 +216,7 @@ def _too_large(name: str, size: str, max_pixels: int) -> DataError:
 
 def _damaged(name: str, error: Exception) -> DataError:
     return DataError(
-        f"{name} is a damaged picture: {type(error).__name__}: {error}.", "Save, copy or download it again."
+        f"{name} is damaged or truncated: {type(error).__name__}: {error}.", "Save, copy or download it again."
     )
 
 

@@ -154,7 +154,7 @@ def problem(error: DataError) -> Answer:
 
 
 def _public(error: DataError) -> str:
-    message, damaged, _ = error.message.partition(" is a damaged picture")
+    message, damaged, _ = error.message.partition(" is damaged or truncated")
     return f"{message}{damaged}." if damaged else str(error)
 
 

@@ -36,6 +36,9 @@ _SECURITY: Headers = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+_RETRY: Headers = ((b"retry-after", b"1"),)
+_PROBES = ("/healthz", "/readyz")
+"""Paths without a token and a rate limit, which other programs ask often."""
 _PAGE_SECURITY: Headers = (
     *(header for header in _SECURITY if header[0] != b"content-security-policy"),
     (b"content-security-policy", b"frame-ancestors 'none'"),
@@ -123,7 +126,11 @@ class App:
             headers = _SECURITY + problem.headers
             body = problem.body(request_id)
             response = Response(body, b"application/problem+json", problem.status, headers)
-        except (Disconnected, asyncio.CancelledError):
+        except asyncio.CancelledError:  # the server stops, and this request needs longer than it waits
+            response = Response(
+                Problem("draining").body(request_id), b"application/problem+json", 503, _SECURITY + _RETRY
+            )
+        except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 - the last resort: the client gets no internals
             self._log("request failed", request_id=request_id, error=f"{type(error).__name__}: {error}"[:500])
@@ -152,8 +159,8 @@ class App:
 
     async def _answer(self, request: Request) -> Response:
         method = request.scope["method"]
-        if not self._rates.allow((request.scope["client"] or ("",))[0]):
-            raise Problem("rate-limit", headers=((b"retry-after", b"1"),))
+        if request.path not in _PROBES and not self._rates.allow((request.scope["client"] or ("",))[0]):
+            raise Problem("rate-limit", headers=_RETRY)
         methods = self._routes.get(request.path)
         if methods is None:
             return self._static(request, method)
@@ -162,7 +169,7 @@ class App:
         handler = methods.get("GET" if method == "HEAD" else method)
         if handler is None:
             raise _wrong_method(methods)
-        if self._settings.token and request.path not in ("/healthz", "/readyz"):
+        if self._settings.token and request.path not in _PROBES:
             self._authorize(request)
         return await handler(request)
 

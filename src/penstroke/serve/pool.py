@@ -251,7 +251,7 @@ class Pool:
         for job in reversed(task.jobs):
             job.attempts += not shared
             if self._closed or (not shared and (task.stalled or job.attempts > 1)):
-                _fail(job, Problem("draining" if self._closed else "picture-too-costly"))
+                _fail(job, Problem("draining") if self._closed else _too_costly(task))
             else:
                 job.alone = True
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, self._requeue, job, task.slow)
@@ -292,6 +292,15 @@ class Pool:
         except Exception as error:  # noqa: BLE001 - reported; the health check fails when no worker is left
             self._report("model lost", error=str(error))
             self._fail_all(Problem("not-ready", headers=_RETRY))
+
+
+def _too_costly(task: _Task) -> Problem:
+    """Return the problem of the only request of a worker that stalled or died."""
+    if not task.stalled:
+        return Problem("picture-too-costly", "Its process has ended, probably because it needed too much memory.")
+    seconds, what = (BATCH_SECONDS, "A page or batch") if task.slow else (PICTURE_SECONDS, "A picture")
+    remedy = "Send fewer or smaller pictures." if task.slow else "Send a smaller one."
+    return Problem("picture-too-costly", f"{what} that takes more than {seconds:.0f} s is given up. {remedy}")
 
 
 def _fail(job: Job, problem: Problem) -> None:
