@@ -87,7 +87,16 @@ def launch(words: Sequence[str], machines: int, processes: int, job: str) -> "li
     launcher += ["--rdzv-endpoint", f"{ADDRESSES[0] if machines > 1 else '127.0.0.1'}:29411"]
     return [
         subprocess.Popen(
-            ["ip", "netns", "exec", name, *launcher, "--local-addr", address, *words],
+            # Both hosts have the same name, so torchrun must be told which of them is the endpoint.
+            [
+                *["ip", "netns", "exec", name],
+                *launcher,
+                "--rdzv-conf",
+                f"is_host={int(name == NAMES[0])}",
+                "--local-addr",
+                address,
+                *words,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
