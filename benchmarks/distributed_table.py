@@ -35,13 +35,14 @@ def hosts() -> str:
 
         more = [f"{step(count):.1f} ({one / step(count):.1f} times)" for count in (8, 64, 512)]
         rows.append(f"| {case} | {one:.1f} | {near:.1f} | {far:.1f} | {step(2):.1f} | {' | '.join(more)} |")
-    cut = figures["cut"]
+    cut, count = figures["cut"], row["1x1"]["n"]
+    repeats = f"Medians of {count} measurements" if count > 1 else "One measurement each"
     text = (
-        f"Milliseconds of a step, and how many times faster than one process. Network: {figures['rate']}/s; an "
+        f"Milliseconds of a step, and how many times faster than one process. Network: 1 Gbit/s; an "
         f"all-reduce between the hosts takes {1e3 * between['4']:.2f} ms for 4 bytes and "
         f"{1e3 * between[str(largest)]:.0f} ms for {largest >> 20} MiB. With the cable cut for "
         f"{figures['outage']:.0f} s, the training was {cut['state']} after {cut['resumptions']} restarts, with "
-        f"{'the same' if cut['equal'] else 'other'} weights. Medians of {row['1x1']['n']}; {found['cores']} cores of "
+        f"{'the same' if cut['equal'] else 'other'} weights. {repeats}; {found['cores']} cores of "
         f"{found['processor']}, PyTorch {found['packages']['torch']}."
     )
     return "\n".join([*rows, "", text])
