@@ -28,13 +28,12 @@ def hosts() -> str:
         close = figures["messages"]["one host"]
         exchanged = 1e3 * (_nearest(close["reduce"], gradients) + close["gather"]["4096"] + close["reduce"]["4"])
         divided = max(0.0, 2 * (one - (near - exchanged)))
-
-        def step(count: int) -> float:
-            moved = 2 * (count - 1) / count * gradients / bandwidth  # noqa: B023 - called in this iteration
-            return one - divided + divided / count + 1e3 * (5 * (count - 1) * latency + moved)  # noqa: B023
-
-        more = [f"{step(count):.1f} ({one / step(count):.1f} times)" for count in (8, 64, 512)]
-        rows.append(f"| {case} | {one:.1f} | {near:.1f} | {far:.1f} | {step(2):.1f} | {' | '.join(more)} |")
+        two, *more = (
+            one - divided + divided / count + 1e3 * _message_seconds(count, gradients, latency, bandwidth)
+            for count in (2, 8, 64, 512)
+        )
+        texts = [f"{step:.1f} ({one / step:.1f} times)" for step in more]
+        rows.append(f"| {case} | {one:.1f} | {near:.1f} | {far:.1f} | {two:.1f} | {' | '.join(texts)} |")
     cut, count = figures["cut"], row["1x1"]["n"]
     repeats = f"Medians of {count} measurements" if count > 1 else "One measurement each"
     text = (
@@ -46,6 +45,11 @@ def hosts() -> str:
         f"{found['processor']}, PyTorch {found['packages']['torch']}."
     )
     return "\n".join([*rows, "", text])
+
+
+def _message_seconds(count: int, gradients: int, latency: float, bandwidth: float) -> float:
+    """Return the seconds of the messages of a step of ``count`` processes in a ring."""
+    return 5 * (count - 1) * latency + 2 * (count - 1) / count * gradients / bandwidth
 
 
 def _nearest(seconds: dict[str, float], size: int) -> float:

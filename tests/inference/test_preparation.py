@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support.server import accept_interrupt
 
 from penstroke.data import Dataset
 from penstroke.errors import DataError
@@ -113,8 +114,7 @@ def test_workers_end_with_their_parent(number: int) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Programs in the background of a shell script ignore SIGINT, and so do the tests that they start.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=accept_interrupt,
     )
     with script:
         assert script.stdout

@@ -30,6 +30,11 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def accept_interrupt() -> None:
+    """Set the default handler of SIGINT in a new process, which programs in the background of a shell script ignore."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @dataclass
 class Server:
     """A running server."""
@@ -111,8 +116,7 @@ def running_server(
             text=True,
             cwd=folder,
             env=environment,
-            # Programs in the background of a shell script ignore SIGINT, and so do the tests and servers they start.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            preexec_fn=accept_interrupt,
         )
     try:
         assert process.stdout

@@ -1,6 +1,5 @@
 """Notes on stderr about a training run: before it, what too few images mean; after it, whether it has learned."""
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +24,8 @@ _TRAINING_IMAGES = 500
 
 def warn_before(recipe: "Recipe", data: "Dataset") -> None:
     """Report class weights, classes with few images, a rejection threshold that is not possible, and few steps."""
+    from penstroke.training.batches import steps_per_epoch
+
     warn_of_class_weights(recipe.class_weights, data)
     train = data.train
     counts = np.bincount(train.labels, minlength=len(train.classes)).tolist()
@@ -42,7 +43,7 @@ def warn_before(recipe: "Recipe", data: "Dataset") -> None:
                 f"the model will never abstain: a rejection threshold needs at least {MIN_REJECTION_IMAGES} validation "
                 f"images, and there are {count}; use more images, or a larger part of them (--validation)"
             )
-    steps = recipe.epochs * math.ceil(recipe.epoch_share * -(-len(train) // recipe.batch_size))
+    steps = recipe.epochs * steps_per_epoch(len(train), recipe.batch_size, recipe.epoch_share)
     if not recipe.scale_epochs and steps < FEW_STEPS:
         warn(f"the training has {steps} steps, which may be too few; more epochs (--epochs) give more")
 

@@ -100,29 +100,30 @@ def estimate_ink(grey: Grey) -> InkEstimate:
         EmptyPicture: no stroke stands out.
     """
     paper = find_flat_paper(grey)
-    if paper is not None:
-        estimate = ink_on_flat_paper(grey, paper)
-        area = estimate.mask.sum()
-        min_length = STROKE_LENGTH if area > SMALL_SHARE * grey.size else SHORT_STROKE_LENGTH
-        if min_length * estimate.max_width**2 <= area <= MAX_INK_SHARE * grey.size and (
-            _is_surrounded(grey, paper) or _is_not_inverted(grey, estimate)
-        ):
-            return estimate
+    drawn = None if paper is None else ink_on_flat_paper(grey, paper)
+    if drawn and not _has_extent_of_ink(drawn):
+        drawn = None
+    if drawn and _is_surrounded(grey, drawn.paper):
+        return drawn
     levels = find_two_levels(grey)
+    # In a tight picture, the most frequent level may be that of the ink.
+    if drawn and (levels is None or levels.bright == drawn.bright or not levels.is_tight):
+        return drawn
     if levels and levels.is_tight:
         return InkEstimate(levels.mask, levels.bright, *stroke_width(levels.mask), levels.paper)
     return ink_in_photograph(grey)
 
 
-def _is_surrounded(grey: Grey, paper: float) -> bool:
+def _has_extent_of_ink(drawn: InkEstimate) -> bool:
+    """Return whether the mask of a drawn picture is long enough for strokes, and not most of the picture."""
+    area, size = drawn.mask.sum(), drawn.mask.size
+    min_length = STROKE_LENGTH if area > SMALL_SHARE * size else SHORT_STROKE_LENGTH
+    return bool(min_length * drawn.max_width**2 <= area <= MAX_INK_SHARE * size)
+
+
+def _is_surrounded(grey: Grey, paper: float | None) -> bool:
     """Return whether black or white paper is on the whole border and in the corners, so that it is not the ink."""
     return paper in (0, 255) and all((part == paper).all() for part in edges_of(grey))
-
-
-def _is_not_inverted(grey: Grey, estimate: InkEstimate) -> bool:
-    """Return whether the most frequent level is that of the paper. In a tight picture, it may be that of the ink."""
-    levels = find_two_levels(grey)
-    return levels is None or levels.bright == estimate.bright or not levels.is_tight
 
 
 def find_flat_paper(grey: Grey) -> float | None:

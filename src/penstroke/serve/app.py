@@ -19,7 +19,7 @@ from penstroke.serve.metrics import CONTENT_TYPE, Metrics
 from penstroke.serve.model_card import model_card
 from penstroke.serve.page import PageFile
 from penstroke.serve.pool import Pool, Reply
-from penstroke.serve.problems import Problem
+from penstroke.serve.problems import RETRY, Problem
 from penstroke.serve.rates import Rates
 from penstroke.serve.settings import MAX_BATCH_IMAGES, Settings
 
@@ -36,7 +36,6 @@ _SECURITY: Headers = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-_RETRY: Headers = ((b"retry-after", b"1"),)
 _PROBES = ("/healthz", "/readyz")
 """Paths without a token and a rate limit, which other programs ask often."""
 _PAGE_SECURITY: Headers = (
@@ -123,18 +122,14 @@ class App:
             response = await self._answer(request)
         except Problem as problem:
             self.metrics.rejection(problem.code)
-            headers = _SECURITY + problem.headers
-            body = problem.body(request_id)
-            response = Response(body, b"application/problem+json", problem.status, headers)
+            response = _rejection(problem, request_id)
         except asyncio.CancelledError:  # the server stops, and this request needs longer than it waits
-            response = Response(
-                Problem("draining").body(request_id), b"application/problem+json", 503, _SECURITY + _RETRY
-            )
+            response = _rejection(Problem("draining", headers=RETRY), request_id)
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 - the last resort: the client gets no internals
             self._log("request failed", request_id=request_id, error=f"{type(error).__name__}: {error}"[:500])
-            response = Response(Problem("internal").body(request_id), b"application/problem+json", 500)
+            response = _rejection(Problem("internal"), request_id)
         seconds = time.perf_counter() - start
         await self._send(request, response, request_id, send)  # before it is counted: the client waits
         route = request.path if request.path in self._routes else "page" if response.status == 200 else "unknown"
@@ -160,7 +155,7 @@ class App:
     async def _answer(self, request: Request) -> Response:
         method = request.scope["method"]
         if request.path not in _PROBES and not self._rates.allow((request.scope["client"] or ("",))[0]):
-            raise Problem("rate-limit", headers=_RETRY)
+            raise Problem("rate-limit", headers=RETRY)
         methods = self._routes.get(request.path)
         if methods is None:
             return self._static(request, method)
@@ -305,6 +300,11 @@ _PREFLIGHT: Headers = (
     (b"access-control-allow-headers", b"authorization, content-type, x-shape"),
     (b"access-control-max-age", b"600"),
 )
+
+
+def _rejection(problem: Problem, request_id: str) -> Response:
+    body = problem.body(request_id)
+    return Response(body, b"application/problem+json", problem.status, _SECURITY + problem.headers)
 
 
 def _wrong_method(methods: dict[str, Any]) -> Problem:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstroke.serve.channel import Message
-from penstroke.serve.problems import Problem
+from penstroke.serve.problems import RETRY, Problem
 from penstroke.serve.processes import Template, Worker
 from penstroke.serve.settings import BATCH_SECONDS, PICTURE_SECONDS, Settings
 
@@ -29,7 +29,6 @@ BURST_SECONDS, BURST_FACTOR = 0.15, 3
 not an overload."""
 RETRY_SECONDS = 0.05
 """Seconds after which the pictures of a worker that has ended are processed again."""
-_RETRY = ((b"retry-after", b"1"),)
 
 
 @dataclass(slots=True, eq=False)
@@ -129,11 +128,11 @@ class Pool:
             Problem: the queue is full, or no model is loaded. The future raises one if the picture cannot be used.
         """
         if self._closed or not (self._workers or self._background):
-            raise Problem("not-ready", headers=_RETRY)
+            raise Problem("not-ready", headers=RETRY)
         slow = operation != "predict"
         queue = self._slow if slow else self._quick
         if self._is_full(slow):
-            raise Problem("overloaded", "Too many requests are waiting.", _RETRY)
+            raise Problem("overloaded", "Too many requests are waiting.", RETRY)
         if not slow and not queue:
             self._was_empty = time.monotonic()
         alone = slow or len(content) > SMALL_BYTES
@@ -291,7 +290,7 @@ class Pool:
             await self.use(again)
         except Exception as error:  # noqa: BLE001 - reported; the health check fails when no worker is left
             self._report("model lost", error=str(error))
-            self._fail_all(Problem("not-ready", headers=_RETRY))
+            self._fail_all(Problem("not-ready", headers=RETRY))
 
 
 def _too_costly(task: _Task) -> Problem:

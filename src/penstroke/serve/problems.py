@@ -27,6 +27,10 @@ TITLES = {
 """HTTP status and title by code."""
 
 
+RETRY = ((b"retry-after", b"1"),)
+"""Headers of a problem that may be over after a second."""
+
+
 class Problem(Exception):
     """An error that is reported to the client.
 

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float32, UInt8
 from penstroke.data import Dataset, Split
 from penstroke.networks.features import FeatureNetwork
 from penstroke.recipes import Recipe
+from penstroke.training.batches import steps_per_epoch
 from penstroke.training.start import split_validation
 
 SIDE = 12
@@ -33,13 +34,14 @@ def adapt(recipe: Recipe, train: Split) -> tuple[Recipe, list[str]]:
     values: dict[str, Any] = {}
     notes = []
     count = len(train)
-    steps = -(-count // recipe.batch_size)
+    steps = steps_per_epoch(count, recipe.batch_size)
     if isinstance(recipe.network, FeatureNetwork):
         # Batches of equal size: batch normalisation is inaccurate for a last batch of few images.
         values["batch_size"] = -(-count // steps)
     if recipe.scale_epochs:
         values["epochs"] = recipe.epochs_for(count)
-        notes.append(f"{values['epochs']} epochs of {steps} steps, for {count} training images")
+        used = steps_per_epoch(count, recipe.batch_size, recipe.epoch_share)
+        notes.append(f"{values['epochs']} epochs of {used} steps, for {count} training images")
     if recipe.augmentation.flip is None:
         flip = mirrored_alike(train)
         values["flip"] = flip

@@ -29,6 +29,11 @@ BLOCKS_PER_READ = 16
 Batch = tuple[UInt8[Tensor, "part c h w"] | Float[Tensor, "part c h w"], Int64[Tensor, "b"]]
 
 
+def steps_per_epoch(images: int, batch_size: int, share: float = 1.0) -> int:
+    """Return the number of batches of an epoch of ``images``, of which a fraction ``share`` is trained on."""
+    return math.ceil(share * -(-images // batch_size))
+
+
 def shuffled(count: int, seed: int, *key: int) -> Int64[Tensor, "count"]:
     """Return a random order of ``count`` items as a function of the seed and the key (the epoch, ...) only."""
     generator = torch.Generator().manual_seed(derived_seed(seed, *key))
@@ -61,7 +66,7 @@ class Batches:
     @property
     def steps(self) -> int:
         """Number of batches per epoch."""
-        return math.ceil(self.share * -(-len(self.split) // self.size))
+        return steps_per_epoch(len(self.split), self.size, self.share)
 
     @property
     def images(self) -> int:
