@@ -64,9 +64,10 @@ def _text(path: Path, page: "Page", drawn: Path) -> list[str]:
         return [f"{path}: no digits found; picture {drawn}"]
     weakest = min((digit.prediction for digit in page.digits), key=lambda prediction: prediction.probability or 0.0)
     rejected = f", {_count(len(page.rejected), 'mark')} rejected" if page.rejected else ""
+    turned = f", read after a turn of {page.rotation} degrees counterclockwise" if page.rotation else ""
     return [
         f"{path}: {_count(len(page.digits), 'digit')}, the least certain is {weakest.label} "
-        f"({percent(weakest.probability or 0.0)}){rejected}; picture {drawn}",
+        f"({percent(weakest.probability or 0.0)}){rejected}{turned}; picture {drawn}",
         *(f"  {line}" for line in page.lines),
     ]
 

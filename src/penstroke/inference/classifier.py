@@ -17,8 +17,7 @@ from PIL.Image import Image
 
 from penstroke.errors import DataError, EmptyPicture, ModelError
 from penstroke.inference.backends import BATCH_SIZE, Backend, BackendOpener, choose_backend
-from penstroke.inference.evidence import reject_other_marks
-from penstroke.inference.predictions import Detection, Page, Prediction, make_predictions
+from penstroke.inference.predictions import Page, Prediction, make_predictions
 from penstroke.inference.preparation import preparing, worker_count
 from penstroke.inference.source import default_source, describe, model_path
 from penstroke.inference.worker import Preparation
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from torch import device as Device
     from torch import nn
 
-MIN_CONFIDENCE_AMONG_DIGITS = 0.3
-"""Upper bound of the rejection threshold on a page with several symbols: most symbols near digits are digits."""
 Pictures: TypeAlias = list[Any] | tuple[Any, ...]
 """Several pictures; a list is invariant in its type, so that of its items is not stated."""
 _Result = TypeVar("_Result", Prediction, Page)
@@ -261,22 +258,19 @@ class Classifier:
         return list(self.predict_each(pictures, max_pixels=max_pixels))
 
     def _read_page(self, picture: Picture, max_pixels: int) -> Page:
-        from penstroke.pictures.segment import segment
+        from penstroke.inference.pages import PageReader
 
         try:
-            symbols = segment(load_pixels(picture, max_pixels), lambda images: self.log_probs(images[:, None]))
-        except EmptyPicture:
-            symbols = []
+            pixels = load_pixels(picture, max_pixels)
         except DataError as error:
             return Page((), error)
-        if not symbols:
-            return Page(())
-        threshold = min(self.threshold, MIN_CONFIDENCE_AMONG_DIGITS) if len(symbols) > 1 else self.threshold
-        log_probs = self.log_probs(np.stack([symbol.image for symbol in symbols])[:, None])
-        predictions = make_predictions(log_probs, self.description.classes, threshold)
-        pairs = zip(symbols, predictions, strict=True)
-        marks = [Detection(symbol.line, symbol.box, prediction, symbol.image) for symbol, prediction in pairs]
-        return Page(reject_other_marks(marks) if self._knows_outliers else tuple(marks))
+        reader = PageReader(
+            lambda images: self.log_probs(images[:, None]),
+            self.description.classes,
+            self.threshold,
+            knows_outliers=self._knows_outliers,
+        )
+        return reader.read(pixels)
 
     @property
     def _knows_outliers(self) -> bool:

@@ -21,7 +21,7 @@ HEIGHT_EVIDENCE, USUAL_SPREAD = 5.0, 0.1
 """Evidence of a mark per unit of the spread of heights above the usual; the spread is that of logarithms."""
 MAX_MARKS = 12
 """Maximum number of marks for which the spread of heights counts: their heights are not independent."""
-MAX_EVIDENCE = 1.3
+MAX_EVIDENCE = 0.7
 """Evidence from which on marks are not digits."""
 MAX_OTHERS = 4.0
 """Maximum and minus minimum evidence from the other lines of the page: a line of clear digits under words is kept."""
@@ -33,7 +33,8 @@ def reject_other_marks(detections: Sequence[Detection]) -> tuple[Detection, ...]
 
     A page with one mark is returned unchanged; so is one with two marks of which one is clear.
     """
-    if len(detections) < 2 or (len(detections) == 2 and any(not _is_doubtful(mark) for mark in detections)):
+    classified = [mark for mark in detections if mark.prediction.probabilities]
+    if len(classified) < 2 or (len(classified) == 2 and any(not _is_doubtful(mark) for mark in classified)):
         return tuple(detections)
     whole = evidence_against_digits(detections)
     checked: list[Detection] = []
@@ -46,7 +47,11 @@ def reject_other_marks(detections: Sequence[Detection]) -> tuple[Detection, ...]
 
 
 def evidence_against_digits(marks: Sequence[Detection]) -> float:
-    """Return the evidence that marks are not digits: a log-likelihood ratio, positive if they are other marks."""
+    """Return the evidence that marks are not digits: a log-likelihood ratio, positive if they are other marks.
+
+    Marks that were not classified, such as points, are no evidence.
+    """
+    marks = [mark for mark in marks if mark.prediction.probabilities]
     doubtful = sum(map(_is_doubtful, marks))
     evidence = DOUBTFUL_EVIDENCE * doubtful + CLEAR_EVIDENCE * (len(marks) - doubtful)
     if len(marks) > 2:

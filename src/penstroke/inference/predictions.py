@@ -81,6 +81,8 @@ class Detection:
     prediction: Prediction
     image: UInt8[ndarray, "h w"] | None = field(default=None, repr=False, compare=False)
     """The image of the symbol that the network takes."""
+    component: int = field(default=-1, repr=False, compare=False)
+    """Index of the symbol's connected ink, which it shares with the symbols that it touches; -1 if it is not known."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -95,10 +97,13 @@ class Page:
     Args:
         detections: all symbols, including those for which the model abstains.
         error: why the picture could not be used; None when it could.
+        rotation: degrees by which the picture is turned counterclockwise so that its digits are upright: 0, 90, 180 or
+            270. Boxes are in pixels of the picture before it is turned.
     """
 
     detections: tuple[Detection, ...]
     error: DataError | None = None
+    rotation: int = 0
 
     @property
     def digits(self) -> list[Detection]:
@@ -122,6 +127,7 @@ class Page:
             "lines": self.lines,
             "digits": [detection.to_json() for detection in self.digits],
             "rejected": [detection.to_json() for detection in self.rejected],
+            "rotation": self.rotation,
         }
         return values | _error_json(self.error)
 

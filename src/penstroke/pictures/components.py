@@ -33,6 +33,13 @@ class Components:
         numbers = np.concatenate([[0], np.cumsum(kept) * kept]).astype(np.int32)
         return Components(numbers[self.labels], self.boxes[kept])
 
+    def turned(self) -> "Components":
+        """Return the components of the mask turned by 90 degrees counterclockwise, with the same numbers."""
+        top, left, bottom, right = self.boxes.T
+        width = self.labels.shape[1]
+        boxes = np.stack([width - right, top, width - left, bottom], 1)
+        return Components(np.ascontiguousarray(np.rot90(self.labels)), boxes)
+
 
 def find_components(mask: Bool[ndarray, "h w"]) -> Components:
     """Return the components of pixels that touch at sides or corners."""

@@ -39,6 +39,8 @@ WINDOWS = ((0.08, 1.0), (0.16, 1.0), (0.25, 0.7), (0.4, 0.3))
 """Windows in which strokes are detected, relative to the picture's side, and the weights of their scores."""
 WINDOW_GAIN = 1.25
 """Factor by which the score of a larger window must exceed that of a smaller one."""
+GRAIN = 3
+"""Side in pixels up to which bright specks inside a stroke, as pencil leaves them, do not change its width."""
 LINE_WINDOW = 0.25
 """The window in which ruled lines are detected."""
 COMPRESSION_LEVELS = 12
@@ -187,13 +189,9 @@ def ink_in_photograph(grey: Grey) -> InkEstimate:
     for bright in (False, True):
         # Chalkboards and screens are dark; on a bright picture, bright structures are mostly the page.
         weight = BRIGHT_ON_BRIGHT if bright and median(small) > 127 else 1.0
-        score, mask = _best_window(255 - small if bright else small, edges, weight, best_score)
-        if score <= best_score:
-            continue
-        estimate = InkEstimate(mask, bright, *stroke_width(mask))
-        score *= _stroke_likeness(small, estimate)
-        if score > best_score:
-            best, best_score = estimate, score
+        found, score = _best_window(small, bright, edges, best_score / weight)
+        if found:
+            best, best_score = found, weight * score
     if best is None:
         raise EmptyPicture("it has one uniform colour, or only light and shadow")
     size = (grey.shape[1], grey.shape[0])
@@ -201,34 +199,41 @@ def ink_in_photograph(grey: Grey) -> InkEstimate:
     return replace(best, mask=full_mask, width=best.width / factor, max_width=best.max_width / factor)
 
 
-def _best_window(page: Grey, edges: Grey, weight: float, min_score: float) -> tuple[float, Mask]:
-    """Return the score and mask of the strokes in the window size that shows them best.
+def _best_window(grey: Grey, bright: bool, edges: Grey, min_score: float) -> tuple[InkEstimate | None, float]:
+    """Return the strokes in the window size that shows them best, and their score; None up to a minimum score.
 
     Args:
-        page: ``float32`` ``[h, w]``, ink is dark.
+        grey: ``float32`` ``[h, w]``.
+        bright: whether bright or dark structures are strokes.
         edges: ``float32`` ``[h, w]``, the magnitude of the gradient.
-        weight: factor of the score.
-        min_score: a score up to this may be replaced by 0, which saves time.
+        min_score: the minimum score.
     """
-    best, mask = 0.0, np.zeros(page.shape, bool)
+    page = 255 - grey if bright else grey
     surrounded = _surrounded(page)
     levels = {share: _black_hat(page, surrounded, share) for share, _ in WINDOWS}
     ruled = _ruled_mask(levels[LINE_WINDOW])
-    windows = [(factor, _find_marks(np.where(ruled, 0, levels[share]), edges)) for share, factor in WINDOWS]
-    if max(weight * factor * marks.scores.sum() for factor, marks in windows) <= min_score:
-        return 0.0, mask
-    for factor, marks in windows:
-        if factor * marks.scores.sum() > WINDOW_GAIN * best:
-            score, strokes = _strokes(marks)
-            if factor * score > WINDOW_GAIN * best:
-                best, mask = factor * score, strokes
-    return weight * best, mask
+    best, best_score = None, 0.0
+    for share, factor in WINDOWS:
+        marks = _find_marks(np.where(ruled, 0, levels[share]), edges)
+        # The sum is an upper bound of the score.
+        if factor * marks.scores.sum() <= min_score:
+            continue
+        score, mask = _strokes(marks)
+        if factor * score > min_score:
+            solid = scipy.ndimage.binary_closing(mask, np.ones((GRAIN, GRAIN))) | mask
+            found = InkEstimate(mask, bright, *stroke_width(solid))
+            score *= factor * _stroke_likeness(grey, replace(found, mask=solid))
+            if score > min_score:
+                # A larger window must be better by a factor.
+                best, best_score, min_score = found, score, WINDOW_GAIN * score
+    return best, best_score
 
 
 def _stroke_likeness(grey: Grey, estimate: InkEstimate) -> float:
     """Return how much a mask resembles pen strokes: of uniform width, and of high contrast to the paper next to it.
 
-    A page on a table, and light between shadows, have parts of all widths and low contrast.
+    A page on a table, light between shadows, and the grain within a wide stroke have parts of all widths or low
+    contrast.
     """
     mask, width = estimate.mask, estimate.width
     if not mask.any():

@@ -1,11 +1,13 @@
 """Segment a picture of many digits into single digits, by lines and in reading order.
 
 Components of ink are grouped into lines, which may be rotated by up to 12 degrees. Components of one digit are joined,
-and digits that touch are cut. Components without the size of a digit are ignored: dashes, dots, frames, underlines.
+and digits that touch are cut. Frames and underlines are ignored, and other components without the size of a digit, such as
+dashes and dots, are marked as such.
 Ambiguous cases are decided by a scoring function; this module does not depend on models.
 """
 
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -19,12 +21,14 @@ from penstroke.pictures.shape import to_symbol
 
 SLOPES = np.linspace(-0.21, 0.21, 29)
 """Slopes of lines that are tried: up to 12 degrees in either direction."""
-MIN_STRENGTH = 0.6
+MIN_STRENGTH = 0.5
 """Minimum mean level of a component, relative to that of the component with most ink."""
-MIN_THICKNESS = 0.4
+MIN_THICKNESS = 0.25
 """Minimum area of a component, relative to its longer side times the stroke width."""
 MAX_SINGLE_WIDTH = 0.45
 """Width of a component, relative to its height, up to which it is one digit."""
+MIN_LINE_HEIGHT = 0.25
+"""Minimum height of the digits of a line, relative to the usual height of the page."""
 CERTAIN = -0.2
 """Log-probability of one digit above which a wider component is not cut."""
 
@@ -35,13 +39,15 @@ class Symbol:
 
     Args:
         line: the index of its line, from the top.
+        component: the index of its component of ink, which several digits that touch share.
         box: ``(x, y, width, height)`` in pixels of the picture.
-        image: ``uint8`` ``[28, 28]``, normalised as by ``prepare``.
+        image: ``uint8`` ``[28, 28]``, normalised as by ``prepare``; None for a mark without the size of a digit.
     """
 
     line: int
+    component: int
     box: tuple[int, int, int, int]
-    image: UInt8[ndarray, "28 28"]
+    image: UInt8[ndarray, "28 28"] | None
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,19 @@ def segment(picture: UInt8[ndarray, "h w *c"], score: ScoreFunction) -> list[Sym
     Raises:
         EmptyPicture: no ink is found, or the only marks are not pen strokes.
     """
-    ink = find_ink(picture)
+    return [symbol for symbol in segment_ink(find_ink(picture), score) if symbol.image is not None]
+
+
+def segment_ink(ink: Ink, score: ScoreFunction) -> list[Symbol]:
+    """Return the marks of the lines of digits, including those without the size of a digit, such as decimal points.
+
+    Args:
+        ink: the ink of a picture.
+        score: see ``segment``.
+
+    Raises:
+        EmptyPicture: the only marks are not pen strokes.
+    """
     components = find_writing(ink)
     if not components:
         return []
@@ -110,13 +128,26 @@ def segment(picture: UInt8[ndarray, "h w *c"], score: ScoreFunction) -> list[Sym
     slope = find_slope(np.isin(ink.components.labels, [label for c in components for label in c.labels]))
     symbols: list[Symbol] = []
     line = 0
+    number = count()
     for members in find_lines(components, height, slope):
-        joined = [c for c in join(ink, members, height, score) if _is_digit_sized(c, height)]
-        in_line = [symbol for c in joined for symbol in _symbols(ink, c, height, line, score)]
-        symbols += in_line
-        line += bool(in_line)
-    # A lone symbol gets the image and the checks of ``prepare``.
-    return [replace(symbols[0], image=symbol_in(ink))] if len(symbols) == 1 else symbols
+        in_line: list[Symbol] = []
+        height = usual_height(members)
+        for component in join(ink, members, height, score):
+            place = line, next(number)
+            if _is_digit_sized(component, height):
+                in_line += _symbols(ink, component, height, place, score)
+            else:
+                mask = np.isin(ink.components.labels, component.labels)
+                in_line.append(Symbol(*place, _box(mask, 0, 0, ink.scale), None))
+        if any(symbol.image is not None for symbol in in_line):
+            symbols += in_line
+            line += 1
+    digits = [symbol for symbol in symbols if symbol.image is not None]
+    if len(digits) == 1:
+        # A lone symbol gets the image and the checks of ``prepare``.
+        image = symbol_in(ink)
+        return [replace(symbol, image=image) if symbol is digits[0] else symbol for symbol in symbols]
+    return symbols
 
 
 def find_writing(ink: Ink) -> list[Component]:
@@ -188,18 +219,21 @@ def find_lines(components: list[Component], height: float, slope: float) -> list
     def position(c: Component) -> float:
         return (c.box[0] + c.box[2]) / 2 - slope * (c.box[1] + c.box[3]) / 2
 
+    def digits_of(line: list[Component]) -> list[Component]:
+        return [c for c in line if c.height >= 0.4 * line[0].height]
+
     lines: list[list[Component]] = []
-    # Tall components start the lines; bars, dots and dashes are added to the nearest line.
-    for component in sorted(components, key=lambda c: c.height < 0.5 * height):
+    # The tallest component of a line starts it; bars, dots and dashes are added to the nearest line.
+    for component in sorted(components, key=lambda c: -c.height):
         at = position(component)
-        distances = [
-            abs(at - float(np.mean([position(c) for c in line if c.height >= 0.4 * height]))) for line in lines
-        ]
-        max_distance = 0.55 * height if component.height >= 0.5 * height else 0.9 * height
-        if distances and min(distances) <= max_distance:
-            lines[int(np.argmin(distances))].append(component)
-        elif component.height >= 0.4 * height:
+        distances = [abs(at - float(np.mean([position(c) for c in digits_of(line)]))) / line[0].height for line in lines]
+        nearest = int(np.argmin(distances)) if lines else -1
+        if lines and distances[nearest] <= (0.55 if component.height >= 0.5 * lines[nearest][0].height else 0.9):
+            lines[nearest].append(component)
+        elif component.height >= MIN_LINE_HEIGHT * height:
             lines.append([component])
+    # A small mark alone is a dot or a dash.
+    lines = [line for line in lines if line[0].height >= 0.4 * height or len(digits_of(line)) > 1]
     lines.sort(key=lambda line: float(np.mean([position(c) for c in line])))
     return [sorted(line, key=_middle) for line in lines]
 
@@ -258,8 +292,18 @@ def _is_digit_sized(component: Component, height: float) -> bool:
     return 0.45 * height <= component.height <= 2.2 * height and component.width <= 12 * height
 
 
-def _symbols(ink: Ink, component: Component, height: float, line: int, score: ScoreFunction) -> list[Symbol]:
-    """Return the digits in a component, of which most have one."""
+def _symbols(
+    ink: Ink, component: Component, height: float, place: tuple[int, int], score: ScoreFunction
+) -> list[Symbol]:
+    """Return the digits in a component, of which most have one.
+
+    Args:
+        ink: the ink of the picture.
+        component: the component.
+        height: the usual height of the line's digits in pixels.
+        place: the index of its line, and its own.
+        score: see ``segment``.
+    """
     level = _level(ink, component)
     top, left = _origin(ink, component)
     tall = max(0.9 * height, min(component.height, 1.3 * height))
@@ -270,7 +314,7 @@ def _symbols(ink: Ink, component: Component, height: float, line: int, score: Sc
     if wide or (doubtful and log_scores(score, [to_symbol(level)])[0].max() <= CERTAIN):
         parts = cut_digits(level, min(height, component.height), ink.width, score) or [level]
     scale = ink.scale
-    return [Symbol(line, _box(part > 0.25, top, left, scale), to_symbol(part)) for part in parts]
+    return [Symbol(*place, _box(part > 0.25, top, left, scale), to_symbol(part)) for part in parts]
 
 
 def _box(mask: Bool[ndarray, "h w"], top: int, left: int, scale: float) -> tuple[int, int, int, int]:

@@ -30,10 +30,18 @@ _PREDICTION = _object(
     abstained=_FLAG,
     reason=_TEXT,
 )
-_DIGIT = _object(line={"type": "integer"}, box=_list({"type": "integer"}), label=_LABEL, probability=_NUMBER)
+_DIGIT = _object(
+    line={"type": "integer"}, box=_list({"type": "integer"}), label=_LABEL, probability={"type": ["number", "null"]}
+)
 _SCHEMAS = {
     "Prediction": {"allOf": [_PREDICTION, _object(timing=_TIMING)]},
-    "Page": _object(lines=_list(_TEXT), digits=_list(_DIGIT), rejected=_list(_DIGIT), timing=_TIMING),
+    "Page": _object(
+        lines=_list(_TEXT),
+        digits=_list(_DIGIT),
+        rejected=_list(_DIGIT),
+        rotation={"type": "integer", "enum": [0, 90, 180, 270]},
+        timing=_TIMING,
+    ),
     "Batch": _object(predictions=_list(_PREDICTION), timing=_TIMING),
     "Problem": _object(
         type=_TEXT,
