@@ -11,6 +11,7 @@ from benchmarks.claims_table import BASELINES, audit, claim, claims_conditions, 
 from benchmarks.conditions import load_result
 from benchmarks.corrections_table import corrections
 from benchmarks.distributed_table import distributed, hosts
+from benchmarks.elastic_table import elastic
 from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
 from benchmarks.own_pictures_table import own_pictures, peers
@@ -204,6 +205,7 @@ TABLES = {
     "claims_conditions": claims_conditions,
     "distributed": distributed,
     "hosts": hosts,
+    "elastic": elastic,
     "gradient_noise": gradient_noise,
     "learning_rates": learning_rates,
 } | {f"claim_{name}": claim(name) for name in BASELINES}

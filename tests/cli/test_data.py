@@ -1,4 +1,4 @@
-"""``penstroke data``: list, info, fetch and import."""
+"""``penstroke data``: list, info, fetch, import and shard."""
 
 import subprocess
 import sys
@@ -72,3 +72,34 @@ main({["data", *words]!r})
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert "torch: False" in done.stdout
+
+
+def test_shards_are_written_trained_on_and_predicted(
+    penstroke: Penstroke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = penstroke("data", "shard", "mnist5k", "--out", "shards", "--shard-size", 1, "--json")
+    assert done.code == 0, done.err
+    assert done.json == {
+        "folder": "shards",
+        "shards": [*(f"train-{number:05}-of-00003.parquet" for number in range(3)), "test-00000-of-00001.parquet"],
+        "images": {"train": 4000, "test": 1000},
+    }
+    assert "4 of 4 shards written" in done.err
+    assert penstroke("data", "shard", "mnist5k", "--out", "shards", "--shard-size", 1).out == (
+        "shards: 4 shards, 4000 images of train, 1000 images of test\n"
+    )
+    info = penstroke("data", "info", "shards", "--json").json
+    assert (info["name"], info["train"]["images"], info["test"]["images"]) == ("mnist5k", 4000, 1000)
+    run = penstroke("train", "fast", "--data", "shards", "--threads", 1, "--json").json
+    assert run["data"]["source"] == str(tmp_path / "shards")
+    assert penstroke("test", run["run"], "--json").json["total"] == 1000
+    again = penstroke("data", "shard", "mnist5k", "--out", "shards", "--shard-size", 2)
+    assert again.code == 3
+    assert "shards of another dataset, or of another size" in again.err
+    path = tmp_path / "shards/train-00001-of-00003.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    failed = penstroke("train", "--data", "shards")
+    assert failed.code == 3
+    assert "train-00001-of-00003.parquet is damaged" in failed.err
+    assert "Traceback" not in failed.err

@@ -51,6 +51,21 @@ def table(folder: str) -> list[dict[str, Any]]:
     return [row for path in sorted(Path(folder).glob("part-*.parquet")) for row in pq.read_table(path).to_pylist()]
 
 
+def listening(pid: int) -> list[str]:
+    """Return the local addresses, hexadecimal, on which a process accepts TCP connections."""
+    sockets = {str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink()}
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    return [row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_only_this_machine_can_connect(ray: str) -> None:
+    assert ray.startswith("127.0.0.1:")
+    found = [address for pid in descendants(os.getpid()) for address in listening(pid)]
+    assert found
+    assert all(address.endswith("0100007F") for address in found), found
+
+
 def test_pictures_and_arrays_are_predicted_in_order(
     ray: str, penstroke: Penstroke, images: np.ndarray, home: Path
 ) -> None:
@@ -152,6 +167,24 @@ def test_after_a_signal_the_same_command_continues_and_no_process_remains(
     assert [row["file"] for row in table("out")] == [f"images.npy#{index}" for index in range(5000)]
     assert all(path.read_bytes() == content for path, content in before.items())
     assert not list(Path("out").glob(".part-*"))
+
+
+@pytest.mark.campaign
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_control_service_that_is_killed_ends_the_command(ray: str, penstroke: Penstroke, images: np.ndarray) -> None:
+    process = start("--part-size", "10", "--workers", "1")
+    wait_until(lambda: finished() >= 2)
+    service = next(
+        pid for pid in descendants(process.pid) if b"/gcs_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+    os.kill(service, signal.SIGKILL)
+    _, err = process.communicate(timeout=SLOW)
+    assert process.returncode == 4
+    assert "the control service of Ray (gcs_server) does not answer" in err
+    assert "Traceback" not in err
+    done = penstroke("predict", "ready", "images.npy", "--output", "out", "--part-size", 10)
+    assert done.code == 0, done.err
+    assert [row["file"] for row in table("out")] == [f"images.npy#{index}" for index in range(5000)]
 
 
 @pytest.mark.campaign

@@ -129,3 +129,12 @@ def test_class_weights_are_reported(shapes: Dataset, capsys: pytest.CaptureFixtu
     warn_of_class_weights("balanced", data)
     expected = "note: weights of the classes in the loss: seldom 5 (18 images), often 0.556 (162 images)\n"
     assert capsys.readouterr().err == expected
+
+
+def test_larger_batches_of_several_processes_are_reported(shapes: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = recipes.fast(batch_size=8, epochs=20, scaling="sqrt")
+    warn_before(recipe, shapes, 4)
+    assert "4 processes compute batches of 32; learning rates are multiplied by 2" in capsys.readouterr().err
+    warn_before(recipe, shapes)
+    warn_before(recipe.replace(scaling="none"), shapes, 4)
+    assert not capsys.readouterr().err

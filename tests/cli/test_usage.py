@@ -31,7 +31,11 @@ Penstroke = Callable[..., Any]
             2,
             "mean has 3 values; the images have 1 channel.\n  Give one value for all channels",
         ),
-        (["data", "fly"], 2, "`penstroke data` has no command 'fly'.\n  Known: audit, fetch, import, info, list."),
+        (
+            ["data", "fly"],
+            2,
+            "`penstroke data` has no command 'fly'.\n  Known: audit, fetch, import, info, list, shard.",
+        ),
         (["--bogus"], 2, "The option --bogus does not exist"),
         (["train", "bok"], 2, "Did you mean 'book'"),
         (["train", "--epoch", "3"], 2, "The option --epoch does not exist.\n  Did you mean --epochs?"),

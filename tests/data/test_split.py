@@ -143,7 +143,7 @@ def test_statistics_and_fingerprint_of_a_mapped_file(tmp_path: Path, monkeypatch
         released.append(array)
         release_pages(array)
 
-    monkeypatch.setattr(statistics, "release_pages", release)
+    monkeypatch.setattr("penstroke.data.mapped.release_pages", release)
     images = random_images(1200, 1, 4, 4)
     write_idx(tmp_path / "images", images[:, 0])
     pixels, mapped = read_idx_images(tmp_path / "images")

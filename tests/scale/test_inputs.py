@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from penstroke.data import Dataset
 from penstroke.data.idx import write_idx
+from penstroke.data.shards import write_shards
 from penstroke.errors import DataError
 from penstroke.scale import ImageArray, open_array
-from penstroke.scale.inputs import is_array_file, map_images
+from penstroke.scale.inputs import is_array_file, map_images, shards_in
 
 GREY, COLOUR = (1, 5, 4), (3, 5, 4)
 
@@ -80,3 +82,28 @@ def test_damaged_and_missing_files_are_named(images: np.ndarray, tmp_path: Path)
     path.write_bytes(gzip.compress(b"hello"))
     with pytest.raises(DataError, match=r"images\.npy cannot be mapped"):
         open_array(path, GREY)
+
+
+def test_shards_are_arrays(images: np.ndarray, tmp_path: Path) -> None:
+    labels = np.arange(6) % 2
+    data = Dataset.from_arrays(images, labels, test=(images[:1], labels[:1]), validation=(images[:2], labels[:2]))
+    write_shards(data, tmp_path / "shards", 80)
+    first, second, *others = paths = shards_in(tmp_path / "shards")
+    assert [path.name[:11] for path in paths] == ["train-00000", "train-00001", "validation-", "test-00000-"]
+    assert [path.name for path in others] == ["validation-00000-of-00001.parquet", "test-00000-of-00001.parquet"]
+    assert is_array_file(first)
+    assert open_array(second, GREY) == ImageArray(second, 2, 20)
+    assert np.array_equal(np.asarray(map_images(first, GREY)[1:3]), images[1:3, None])
+    with pytest.raises(DataError, match=r"the model takes uint8 of shape \[n, 6, 4, 1\]"):
+        open_array(first, (1, 6, 4))
+    assert not shards_in(tmp_path)
+    assert not shards_in(tmp_path / "missing")
+    content = bytearray(first.read_bytes())
+    content[content.index(images[1].tobytes())] ^= 1
+    first.write_bytes(content)
+    assert open_array(first, GREY).images == 4
+    with pytest.raises(DataError, match=r"train-00000-of-00002\.parquet is damaged"):
+        map_images(first, GREY)
+    second.unlink()
+    with pytest.raises(DataError, match="lacks the shards train-00001"):
+        shards_in(tmp_path / "shards")

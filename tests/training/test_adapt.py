@@ -5,7 +5,7 @@ import pytest
 
 from penstroke import recipes
 from penstroke.data import Dataset, Split
-from penstroke.training.adapt import adapt, colours_tell_classes, mirrored_alike
+from penstroke.training.adapt import adapt, colours_tell_classes, for_processes, mirrored_alike
 
 
 def arrows(count: int, *, pointing_both_ways: bool) -> Split:
@@ -108,3 +108,14 @@ def test_colours_that_tell_nothing_are_not_used() -> None:
 def test_colours_are_used_if_the_recipe_says_so_and_grey_images_have_none() -> None:
     assert adapt(recipes.general(grey=False), coloured(200, by_class=False))[0].flat()["grey"] is False
     assert adapt(recipes.general(), coloured(200, 1, by_class=False))[0].flat()["grey"] is False
+
+
+def test_batches_of_several_processes_are_those_of_each_together() -> None:
+    recipe = recipes.fast(batch_size=64, scaling="linear")
+    assert for_processes(recipe, 1000, 4).batch_size == 256
+    assert for_processes(recipe, 100, 4).batch_size == 100
+    assert for_processes(recipe, 1000, 1) is recipe
+    assert for_processes(recipes.fast(batch_size=64), 1000, 4).batch_size == 64
+    # Networks with batch normalisation have batches of equal size.
+    equal = for_processes(recipes.general(batch_size=64, scaling="sqrt"), 1000, 4)
+    assert equal.batch_size == 250

@@ -1,9 +1,7 @@
 """Training in several processes: the same result as in one, for every kind of recipe; restarts after kills."""
 
-import contextlib
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -12,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from support.server import free_port
 
+from benchmarks import elastic
 from benchmarks.processes import children
 from penstroke import recipes, runs
 from penstroke.errors import UsageError
@@ -31,7 +31,13 @@ RECIPES = {
     "robust": recipes.robust(**SMALL),
     "weighted": recipes.book(**SMALL, class_weights="balanced", optimizer="adam", lr=0.001, network="patchnet"),
     "general": recipes.general(**SMALL, channels=(16, 16, 32), optimizer="sgd", lr=0.05, precision="float32"),
+    "accumulated": recipes.book(**SMALL, accumulate=3, optimizer="adam", lr=0.001, class_weights="balanced"),
 }
+SCALED = {
+    "scaled": recipes.fast(batch_size=32, lr=0.02, head_lr=0.004, scaling="linear", scaling_warmup=0.0),
+    "by hand": recipes.fast(batch_size=64, lr=0.04, head_lr=0.008),
+}
+"""A recipe whose batches and learning rate grow with the number of processes, and what it is in two."""
 TOLERANCE = 1e-4
 """Largest relative difference of weights; the sums of parts are rounded in another order."""
 
@@ -39,7 +45,8 @@ TOLERANCE = 1e-4
 def train_in(size: int, folder: Path) -> list[dict[str, dict[str, Any]]]:
     """Train all recipes in ``size`` processes, and return the results of each process by recipe."""
     folder.mkdir()
-    (folder / "recipes.json").write_text(json.dumps({name: recipe.to_json() for name, recipe in RECIPES.items()}))
+    every = RECIPES | SCALED
+    (folder / "recipes.json").write_text(json.dumps({name: recipe.to_json() for name, recipe in every.items()}))
     variables = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     processes = [
         subprocess.Popen(
@@ -52,7 +59,7 @@ def train_in(size: int, folder: Path) -> list[dict[str, dict[str, Any]]]:
     ]
     errors = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * size, errors
-    return [{name: torch.load(folder / f"{name}-{rank}.pt") for name in RECIPES} for rank in range(size)]
+    return [{name: torch.load(folder / f"{name}-{rank}.pt") for name in every} for rank in range(size)]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +82,18 @@ def test_several_processes_train_what_one_trains(results: Any, name: str, size: 
             assert difference <= TOLERANCE * weight.float().norm() + 1e-6, key
 
 
-@pytest.mark.parametrize("name", RECIPES)
+def test_a_scaled_recipe_has_larger_batches_and_learning_rates(results: Any) -> None:
+    (expected,) = (each["by hand"] for each in results[1])
+    for found in (each["scaled"] for each in results[2]):
+        assert len(found["losses"][0]) == len(expected["losses"][0]) == 7
+        torch.testing.assert_close(
+            torch.tensor(found["losses"]), torch.tensor(expected["losses"]), rtol=1e-3, atol=1e-4
+        )
+    assert len(results[3][0]["scaled"]["losses"][0]) == 5
+    assert len(results[1][0]["scaled"]["losses"][0]) == 13
+
+
+@pytest.mark.parametrize("name", [*RECIPES, "scaled"])
 def test_all_processes_have_the_same_bits(results: Any, name: str) -> None:
     for size in (2, 3):
         first, *others = (each[name] for each in results[size])
@@ -102,8 +120,7 @@ def test_a_launch_is_read_from_the_environment() -> None:
 
 
 SHORT = ("fast", "--data", "mnist5k", "--epochs", "6", "--batch-size", "64", "--checkpoint-every", "5")
-LONG = ("fast", "--data", "mnist5k", "--epochs", "100", "--batch-size", "64", "--checkpoint-every", "10")
-"""Trainings of some seconds, and of a minute."""
+"""A training of some seconds."""
 
 
 class Torchrun:
@@ -113,16 +130,26 @@ class Torchrun:
         folder: working directory.
         options: further options of the training.
         job: name of the launch.
+        program: the program and its first arguments.
     """
 
-    def __init__(self, folder: Path, *options: str, job: str = "", size: int = 2, restarts: int = 3) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        job: str = "",
+        size: int = 2,
+        restarts: int = 3,
+        program: tuple[str, ...] = ("penstroke",),
+    ) -> None:
         launcher = ["--nproc-per-node", str(size), "--max-restarts", str(restarts), "--monitor-interval", "0.1"]
         launcher += ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{free_port()}"]
         launcher += ["--rdzv-id", job] if job else []
-        command = [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "penstroke", "train", *options]
+        command = [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", *program, "train", *options]
         self.process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,
         )  # fmt: skip
 
     def wait(self) -> str:
@@ -173,77 +200,42 @@ def test_a_killed_process_costs_one_interval_and_changes_nothing(torchrun: Any, 
 
 
 def test_a_job_that_is_started_again_continues_with_another_number_of_processes(torchrun: Any, tmp_path: Path) -> None:
-    first = torchrun("run", job="night")
+    program = ("benchmarks.logged_training", str(tmp_path / "log"))
+    plain = (*SHORT, "--shift", "0")  # images that are not augmented are recognised
+    first = torchrun("run", plain, job="night", program=program)
     wait_for_checkpoint(Run(tmp_path / "run"))
     first.process.send_signal(signal.SIGTERM)
     first.process.communicate(timeout=120)
     run = Run(tmp_path / "run")
     assert run.record.state == "unfinished"
-    torchrun("run", job="night", size=1).wait()
+    torchrun("run", plain, job="night", size=1, program=program).wait()
     assert run.finished
     assert [row["epoch"] for row in run.record.epochs] == list(range(1, 7))
-
-
-class Machine:
-    """A launcher with two processes, on one of two simulated machines, that is started again when it ends.
-
-    Args:
-        folder: working directory.
-        port: port of the rendezvous, on the first machine.
-        number: number of the machine, from 0.
-    """
-
-    def __init__(self, folder: Path, port: int, number: int) -> None:
-        launcher = ["--nnodes", "2", "--nproc-per-node", "2", "--max-restarts", "1000", "--monitor-interval", "0.1"]
-        launcher += ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}", "--rdzv-id", "campaign"]
-        launcher += ["--rdzv-conf", f"is_host={int(number == 0)},join_timeout=60"]
-        self._command = [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "penstroke", "train", *LONG]
-        self._folder = folder
-        self.starts = 0
-        self.start()
-
-    def start(self) -> None:
-        self.starts += 1
-        self.process = subprocess.Popen(
-            [*self._command, "--out", "killed"], cwd=self._folder, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"},
-        )  # fmt: skip
-
-    def workers(self) -> list[int]:
-        return children(self.process.pid)
-
-    def kill(self) -> None:
-        """Kill the launcher with its processes, as when a machine fails."""
-        for worker in self.workers():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
-        self.process.kill()
+    used = elastic.images_of_steps(tmp_path / "log")
+    assert (used["epochs"], used["images of each epoch"], used["steps"]) == (6, [4000], 6 * 63)
+    assert used["images not used once"] == used["repeated steps with other images"] == 0
+    differ = run.record.resumed[0]["differ"]
+    assert "processes: 2 then, 1 now" in differ
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("kills", [3, 50])
-def test_random_kills_of_processes_and_machines_change_nothing(kills: int, torchrun: Any, tmp_path: Path) -> None:
-    torchrun("whole", LONG, size=4).wait()
-    choice = random.Random(0)
-    port = free_port()
-    machines = [Machine(tmp_path, port, number) for number in range(2)]
-    run, done = Run(tmp_path / "killed"), 0
-    while not (runs.is_run(run.path) and run.finished):
-        time.sleep(choice.uniform(4, 12))
-        for machine in machines:
-            if machine.process.poll() is not None and not (runs.is_run(run.path) and run.finished):
-                machine.start()
-        chosen = choice.choice(machines)
-        if done < kills and not (runs.is_run(run.path) and run.finished):
-            workers = chosen.workers()
-            if workers and choice.random() < 0.7:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(choice.choice(workers), signal.SIGKILL)
-            else:
-                chosen.kill()
-            done += 1
-    for machine in machines:
-        machine.process.wait(timeout=60)
-    print(f"{done} kills, {[machine.starts for machine in machines]} starts, {len(run.record.resumed)} resumptions")
-    assert (tmp_path / "whole/model.safetensors").read_bytes() == run.model_path.read_bytes(), "bit for bit"
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_random_kills_of_processes_and_machines_change_nothing(tmp_path: Path) -> None:
+    figures = elastic.kills(tmp_path, count=50, epochs=140)
+    print(json.dumps(figures, indent=1))
+    assert sum(figures["kills"].values()) == 50
+    assert figures["equal model files"], "bit for bit"
+    assert figures["intervals lost"] == 0, "the latest checkpoint is continued"
+
+
+@pytest.mark.campaign
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_other_numbers_of_processes_use_each_image_once(tmp_path: Path) -> None:
+    figures = elastic.sizes(tmp_path)
+    print(json.dumps(figures, indent=1))
+    assert figures["processes"] == [4, 2, 3]
+    assert len(figures["resumptions"]) == 2
+    assert (figures["epochs"], figures["images of each epoch"]) == (6, [4000])
+    assert figures["images not used once"] == figures["repeated steps with other images"] == 0
+    others = figures["correct images of other seeds"]
+    assert abs(figures["correct images"] - np.mean(others)) <= 3 * max(3.0, np.std(others, ddof=1))

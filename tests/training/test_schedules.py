@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from penstroke.recipes.parts import Constant, OneCycle, StepDecay
-from penstroke.training.schedules import lr_factor
+from penstroke.training.schedules import lr_factor, scaling_factor
 
 
 def test_constant() -> None:
@@ -22,3 +22,10 @@ def test_one_cycle_rises_then_falls() -> None:
     assert all(after > before for before, after in pairwise(cycle[:26]))
     assert all(after < before for before, after in pairwise(cycle[25:]))
     assert lr_factor(OneCycle(warmup=0.0), 0.0, 1) == 1
+
+
+def test_the_factor_of_several_processes_rises_from_one() -> None:
+    assert [scaling_factor("linear", 0.2, 8, done) for done in (0.0, 0.1, 0.2, 1.0)] == [1, 4.5, 8, 8]
+    assert [scaling_factor("sqrt", 0.5, 4, done) for done in (0.0, 0.25, 0.5)] == [1, 1.5, 2]
+    assert scaling_factor("linear", 0.0, 8, 0.0) == 8
+    assert scaling_factor("none", 0.1, 8, 1.0) == scaling_factor("linear", 0.1, 1, 0.5) == 1

@@ -1,12 +1,13 @@
-"""``penstroke data list|fetch|info|import|audit``: datasets. All but ``audit`` run without torch."""
+"""``penstroke data list|fetch|info|import|audit|shard``: datasets. All but ``audit`` run without torch."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from penstroke.cli.options import ARGUMENTS, DATA_HELP, OPTIONS, Json, Size
+from penstroke.cli.options import ARGUMENTS, DATA_HELP, OPTIONS, Json, Size, SkipBroken, integer_from
 from penstroke.cli.output import Result, escape_control, table, warn
+from penstroke.errors import require_extra
 
 app = App(
     name="data",
@@ -148,6 +149,52 @@ List probable label errors, duplicates, and blank and broken images.
 Each image gets the probabilities of networks that were not trained on it. The
 images with the least probable labels are listed first.""",
 )
+
+
+@app.command(
+    name="shard",
+    usage="penstroke data shard [DATA] --out FOLDER [OPTIONS]",
+    help="Write a dataset as Parquet files, from which --data FOLDER trains.",
+)
+def shard(
+    data: Annotated[str, Parameter(name="data", help=DATA_HELP)] = "auto",
+    /,
+    *,
+    out: Annotated[
+        Path, Parameter(name="--out", help="Folder for the shards; the same command continues it.", metavar="PATH")
+    ],
+    shard_size: Annotated[
+        int,
+        Parameter(
+            name="--shard-size",
+            help="Size of the images of a shard, in MiB.",
+            metavar="INT",
+            converter=integer_from(1, 1024),
+        ),
+    ] = 64,
+    size: Size = None,
+    skip_broken: SkipBroken = False,
+    json: Json = False,  # noqa: ARG001 - read by `app.run`
+) -> Result:
+    """Write all splits of a dataset as shards, and return their number."""
+    from penstroke.cli.progress import Downloads, counter
+    from penstroke.data import load
+    from penstroke.data.shards import write_shards
+
+    require_extra("scale", "pyarrow.parquet")  # before the data are read
+    dataset = load(data, progress=Downloads(), size=size, skip_broken=skip_broken)
+    for note in dataset.notes:
+        warn(note)
+    with counter("shards written") as report:
+        paths = write_shards(dataset, out, shard_size << 20, report)
+    split_sizes = {
+        split.name: len(split)
+        for split in (dataset.train, dataset.validation, dataset.test if dataset.has_test else None)
+        if split
+    }
+    value = {"folder": str(out), "shards": [path.name for path in paths], "images": split_sizes}
+    counts = ", ".join(f"{count} images of {name}" for name, count in split_sizes.items())
+    return Result(value, f"{out}: {len(paths)} shards, {counts}")
 
 
 def _paths(paths: dict[str, Path], none: str) -> Result:

@@ -136,19 +136,20 @@ def _inputs(arguments: Sequence[Path], model: Path) -> "list[Pictures | ImageArr
     from penstroke.cli.picture_paths import find_pictures
     from penstroke.inference.source import describe, model_path
     from penstroke.scale import ImageArray, Pictures, open_array
-    from penstroke.scale.inputs import is_array_file
+    from penstroke.scale.inputs import is_array_file, shards_in
 
     shape = describe(model_path(model)).image_shape
     inputs: list[Pictures | ImageArray] = []
     pictures: list[Path] = []
     for argument in arguments:
-        if not is_array_file(argument):
+        arrays = shards_in(argument) or ([argument] if is_array_file(argument) else [])
+        if not arrays:
             pictures += find_pictures([argument])
             continue
         if pictures:
             inputs.append(Pictures(tuple(pictures)))
             pictures = []
-        inputs.append(open_array(argument, shape))
+        inputs += [open_array(array, shape) for array in arrays]
     return [*inputs, Pictures(tuple(pictures))] if pictures else inputs
 
 

@@ -217,7 +217,7 @@ def _train(
     if budget is not None:
         recipe, note = for_budget(recipe, data, budget - (time.perf_counter() - started), runtime.choose_device(device))
         warn(note)
-    warn_before(recipe, data)
+    warn_before(recipe, data, launched.world.size)
     init = planned(source, recipe, data, freeze)
     stop = SignalStop()
     callbacks = [training_printer(recipe.log_every), *([] if as_json else [EpochPrinter(say)]), *trackers, stop]

@@ -22,12 +22,22 @@ _TRAINING_IMAGES = 500
 """Training images by which a network is judged if there are no validation images."""
 
 
-def warn_before(recipe: "Recipe", data: "Dataset") -> None:
-    """Report class weights, classes with few images, a rejection threshold that is not possible, and few steps."""
+def warn_before(recipe: "Recipe", data: "Dataset", processes: int = 1) -> None:
+    """Report class weights, classes with few images, a rejection threshold that is not possible, and few steps.
+
+    In several processes, also report larger batches and learning rates.
+    """
+    from penstroke.training.adapt import for_processes
     from penstroke.training.batches import steps_per_epoch
+    from penstroke.training.schedules import scaling_factor
 
     warn_of_class_weights(recipe.class_weights, data)
     train = data.train
+    if recipe.scaling != "none" and processes > 1:
+        recipe = for_processes(recipe, len(train), processes)
+        factor = scaling_factor(recipe.scaling, recipe.scaling_warmup, processes, 1.0)
+        batches = f"{processes} processes compute batches of {recipe.batch_size}"
+        warn(f"{batches}; learning rates are multiplied by {factor:.3g}")
     counts = np.bincount(train.labels, minlength=len(train.classes)).tolist()
     rare = [f"{name} {count}" for name, count in zip(train.classes, counts, strict=True) if count < FEW_IMAGES]
     if rare:

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from penstroke.data.mapped import MappedImages, mapped
 from penstroke.data.split import Dataset, Split
 from penstroke.data.statistics import STATISTICS_BYTES, pixel_statistics
-from penstroke.runtime.memory import release_pages
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
@@ -74,12 +74,12 @@ def _pictures(dataset: Dataset) -> dict[str, Any]:
 
 def _colour_share(split: Split) -> float:
     """Return the share of the images that are not grey."""
-    images = split.images
+    images = mapped(split.images) if split.mapped else split.images
     step = max(1, STATISTICS_BYTES // images[0].size)
     coloured = 0
     for start in range(0, len(images), step):
         part = images[start : start + step]
         coloured += int((part != part[:, :1]).any(axis=(1, 2, 3)).sum())
-        if split.mapped:
-            release_pages(images)
+        if isinstance(images, MappedImages):
+            images.release()
     return round(coloured / len(images), 4)

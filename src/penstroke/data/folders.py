@@ -1,4 +1,4 @@
-"""Read a user's own folder as a dataset: a folder of pictures for each class, or IDX files.
+"""Read a user's own folder as a dataset: a folder of pictures for each class, IDX files, or shards.
 
 Pictures are in ``train/<class>/``, ``val/<class>/`` and ``test/<class>/``, or in ``<class>/``. Without a test split, a
 fifth of each class becomes the test split.
@@ -15,6 +15,7 @@ from penstroke.data.decoding import folder_card, read_listing, resized, with_str
 from penstroke.data.idx import Array, read_idx
 from penstroke.data.listing import list_class_folders
 from penstroke.data.reading import Reading
+from penstroke.data.shards import read_shards, shard_paths
 from penstroke.data.split import Dataset, Split
 from penstroke.errors import DataError
 from penstroke.storage.untrusted import MAX_IMAGE_SIDE, reason
@@ -25,19 +26,22 @@ _IDX_NAME = re.compile(r"(?:.*-)?(train|t10k|test)-(images|labels)(?:[-.]idx\d-[
 
 
 def read_folder(folder: Path, reading: Reading = Reading()) -> Dataset:  # noqa: B008 - frozen
-    """Read a folder that contains a folder of pictures for each class, or IDX files.
+    """Read a folder that contains a folder of pictures for each class, IDX files, or shards.
 
     Args:
         folder: the folder.
         reading: size of the images, and what is done with pictures that cannot be read.
 
     Raises:
-        DataError: it contains neither, or a file in it is invalid.
+        DataError: it contains none of these, or a file in it is invalid.
+        MissingExtraError: it contains shards, and PyArrow is not installed.
     """
     try:
         idx = [path for path in folder.iterdir() if path.is_file() and _IDX_NAME.fullmatch(path.name)]
         if idx:
             return _read_idx_folder(folder, idx, reading)
+        if shard_paths(folder):
+            return read_shards(folder, reading)
         listing = list_class_folders(folder)
     except OSError as error:
         raise DataError(

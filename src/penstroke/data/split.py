@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64, UInt8
 
 from penstroke.data.arrays import image_array, label_array, require_classes
 from penstroke.data.catalog import DatasetCard, local_card
+from penstroke.data.mapped import as_array, mapped
 from penstroke.data.outliers import Outliers
 from penstroke.errors import DataError, UsageError
 from penstroke.schema import shown
@@ -34,7 +35,8 @@ class Split:
         labels: positions in ``classes``, int64.
         classes: class names.
         name: ``train``, ``test``, ``validation``...
-        mapped: whether ``images`` is backed by a memory-mapped file, which may be larger than memory.
+        mapped: whether ``images`` is in mapped files, which may be larger than memory. Then it is an array over a file,
+            or a ``MappedImages``, which has the shape and the indices of an array.
         files: the file of each image, if each comes from its own file.
 
     Raises:
@@ -82,6 +84,14 @@ class Split:
         """Return the images and labels at ``indices``, in that order, as a split of the same name, in memory."""
         files = None if self.files is None else tuple(self.files[index] for index in indices)
         return replace(self, images=self.images[indices], labels=self.labels[indices], mapped=False, files=files)
+
+    def part(self, indices: Int64[np.ndarray, "m"]) -> "Split":
+        """Return the images and labels at ``indices``, in that order; mapped images stay in their files."""
+        if not self.mapped:
+            return self.subset(indices)
+        files = None if self.files is None else tuple(self.files[index] for index in indices)
+        images = as_array(mapped(self.images).chosen(indices))
+        return replace(self, images=images, labels=self.labels[indices], files=files)
 
 
 class Dataset:

@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 from jaxtyping import Int64
 
+from penstroke.data.mapped import MappedImages, mapped
 from penstroke.data.split import Dataset, Split
-from penstroke.runtime.memory import release_pages
 
 STATISTICS_BYTES = 1 << 20
 """Bytes of images that are summed at once; they fit into the cache of a processor."""
@@ -19,15 +19,15 @@ def pixel_statistics(split: Split) -> tuple[tuple[float, ...], tuple[float, ...]
     One value for each channel; (0.1307,) and (0.3081,), rounded, for the train split of MNIST. The sums are exact
     integers, so that the result does not depend on the order of the images.
     """
-    images, channels = split.images, split.images.shape[1]
+    images, channels = mapped(split.images) if split.mapped else split.images, split.images.shape[1]
     first, second = np.zeros((2, channels), np.int64)
     count = max(1, STATISTICS_BYTES // images[0].size)
     for start in range(0, len(images), count):
         part = images[start : start + count]
         first += part.sum(axis=(0, 2, 3), dtype=np.int64)
         second += np.square(part, dtype=np.uint16).sum(axis=(0, 2, 3), dtype=np.int64)
-        if split.mapped:
-            release_pages(images)
+        if isinstance(images, MappedImages):
+            images.release()
     total = images.size // channels
     mean = tuple(value / total / 255 for value in first.tolist())
     moments = zip(first.tolist(), second.tolist(), strict=True)

@@ -19,14 +19,14 @@ def stratified_split(split: Split, share: float, seed: int) -> tuple[Split, Spli
         seed: the same seed gives the same parts, with any version of NumPy.
 
     Returns:
-        The rest, with the name of ``split``, and the part, named ``<name>-part``. Both are in memory.
+        The rest, with the name of ``split``, and the part, named ``<name>-part``. Mapped images stay in their files.
 
     Raises:
         UsageError: ``share`` is not between 0 and 1.
         DataError: one of the two would be empty.
     """
     taken = stratified_part(split.labels, share, seed, split.name)
-    rest, part = (split.subset(np.flatnonzero(mask)) for mask in (~taken, taken))
+    rest, part = (split.part(np.flatnonzero(mask)) for mask in (~taken, taken))
     return rest, replace(part, name=f"{split.name}-part")
 
 

@@ -14,7 +14,7 @@ from penstroke.errors import UsageError
 from penstroke.recipes import Recipe
 from penstroke.runtime import choose_device
 from penstroke.training.adapt import adapt
-from penstroke.training.loop import train_step
+from penstroke.training.loop import step_of
 from penstroke.training.start import build_start, split_validation
 
 LOW, HIGH = 1e-5, 100.0
@@ -113,11 +113,12 @@ def find_lr(
     losses: list[float] = []
     smoothed: list[float] = []
     mean = 0.0
-    source = batches.endless()
+    source, take = batches.endless(), step_of(recipe.accumulate)
     for step in range(steps):
         lr = low * (high / low) ** (step / (steps - 1))
         images, labels = next(source)
-        loss = float(train_step(state.network, state.optimizers, images, labels, loss_of, lr / recipe.optimizer.lr))
+        factor = lr / recipe.optimizer.lr
+        loss = float(take(state.network, state.optimizers, images, labels, loss_of, factor, batches.world))
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
         corrected = mean / (1 - SMOOTHING ** (step + 1))
         if not math.isfinite(corrected) or (smoothed and corrected > STOP * min(smoothed)):

@@ -76,6 +76,19 @@ class Recipe:
         default=1.0, description="Fraction of the batches of an epoch that are trained on; others in each epoch."
     )
     batch_size: Count = Field(default=32, description="Images per training step.")
+    accumulate: Count = Field(
+        default=1,
+        description="Parts in which a batch is computed, one after the other, to need less memory; their gradients are "
+        "added.",
+    )
+    scaling: Literal["none", "linear", "sqrt"] = Field(
+        default="none",
+        description="Several processes share each batch (none), or each has a batch of its own, and the learning rate "
+        "is multiplied by their number (linear) or its square root (sqrt).",
+    )
+    scaling_warmup: Fraction = Field(
+        default=0.05, description="Fraction of the training in which this factor of the learning rate rises from 1."
+    )
     optimizer: Annotated[Optimizer, Rule("an optimizer, for example Adam(lr=0.001)")] = Field(
         default_factory=lambda: Adadelta(), description="Optimizer."
     )

@@ -22,9 +22,11 @@ from typing import Any
 import ray
 import ray.data
 import ray.exceptions
+from ray._private import services
 
 from penstroke.errors import DataError, PenstrokeError, ProcessError
 from penstroke.runtime import available_cores
+from penstroke.scale.cluster import LIMIT_CLUSTER, LIMIT_HERE, ServiceLost, Watch
 from penstroke.scale.job import Task
 from penstroke.scale.parts import Part
 from penstroke.scale.rows import PartFile
@@ -106,7 +108,7 @@ def started(address: str | None, workers: int | None) -> Iterator[None]:
     """Start Ray on this machine, or connect to a cluster, and end that after the block; use Ray if it is running.
 
     Raises:
-        ProcessError: Ray cannot be started, or the cluster cannot be reached.
+        ProcessError: Ray cannot be started, the cluster cannot be reached, or its control service has ended.
     """
     if ray.is_initialized():
         yield
@@ -114,16 +116,30 @@ def started(address: str | None, workers: int | None) -> Iterator[None]:
     _silence()
     with TemporaryDirectory(prefix="penstroke-", ignore_cleanup_errors=True) as folder:
         try:
-            with _explained_start(address), _own_handler(), _muted_stderr():
+            with _explained_start(address), _own_handler(), _muted_stderr(), _loopback(address):
                 _check_port(address or "")
                 ray.init(
                     **({"address": address} if address else _here(workers or available_cores(), folder)),
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                 )
-            yield
+            service = ray.get_runtime_context().gcs_address
+            with _explained_loss(), Watch(service, LIMIT_CLUSTER if address else LIMIT_HERE):
+                yield
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _explained_loss() -> Iterator[None]:
+    """Convert the exception of a control service that has ended."""
+    try:
+        yield
+    except ServiceLost as lost:
+        raise ProcessError(
+            "The prediction ended because the control service of Ray (gcs_server) does not answer.",
+            "The same command continues it. Start the cluster again before, if --address is given.",
+        ) from lost
 
 
 def _here(cores: int, folder: str) -> dict[str, Any]:
@@ -190,9 +206,39 @@ def _check_port(address: str) -> None:
     Raises:
         OSError: the port does not answer.
     """
+    host, port = _host_and_port(address)
+    if host and port:
+        socket.create_connection((host, port), CONNECT_SECONDS).close()
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    """Return host and port of an address such as ``ray://host:6379``; an empty host or port 0 if it names none."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    return host.strip("[]"), int(port) if port.isdecimal() else 0
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _loopback(address: str | None) -> Iterator[None]:
+    """Let Ray keep the address 127.0.0.1 within the block, if it starts here or listens to this address alone.
+
+    Otherwise Ray replaces it by an address in a network, and then listens to all networks.
+    """
+    resolve = services.resolve_ip_for_localhost
+    host, port = _host_and_port(address or "127.0.0.1:0")
+    if host in ("127.0.0.1", "localhost") and (not address or not _answers(resolve(host), port)):
+        services.resolve_ip_for_localhost = lambda host: host
+    try:
+        yield
+    finally:
+        services.resolve_ip_for_localhost = resolve
 
 
 @contextmanager

@@ -98,7 +98,7 @@ class Predictor:
     def _images(self, part: Part) -> pa.Table:
         classifier = self._classifier
         description = classifier.description
-        images = np.asarray(map_images(Path(part.files[0]), description.image_shape))[part.start : part.stop]
+        images = np.asarray(map_images(Path(part.files[0]), description.image_shape)[part.start : part.stop])
         if len(images) < part.rows:
             raise DataError(
                 f"{part.files[0]} has lost images since the job began.", "Restore the file, or start a new job."

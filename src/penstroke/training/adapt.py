@@ -75,6 +75,22 @@ def adapt_to(recipe: Recipe, data: Dataset) -> tuple[Recipe, list[str]]:
     return adapt(recipe, split_validation(data, recipe.validation)[0]) if leaves else (recipe, [])
 
 
+def for_processes(recipe: Recipe, images: int, processes: int) -> Recipe:
+    """Return the recipe with batches over all processes: if it scales them, those of each process together.
+
+    Args:
+        recipe: a recipe, adapted to the images.
+        images: number of training images.
+        processes: number of processes.
+    """
+    if recipe.scaling == "none" or processes == 1:
+        return recipe
+    size = min(recipe.batch_size * processes, images)
+    if isinstance(recipe.network, FeatureNetwork):  # batches of equal size, as above
+        size = -(-images // steps_per_epoch(images, size))
+    return recipe.replace(batch_size=size)
+
+
 def mirrored_alike(split: Split) -> bool:
     """Return whether mirroring keeps the classes of images, as for most photographs, and unlike symbols.
 

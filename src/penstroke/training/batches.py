@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from penstroke.runtime import derived_seed, release_pages, seed_step
+from penstroke.runtime import derived_seed, seed_step
 from penstroke.synthesis import BatchAugmentation
 from penstroke.training.tensors import TensorSplit
 from penstroke.training.world import World
@@ -106,11 +106,11 @@ class Batches:
 
     def _from_memory(self, epoch: int, first: int) -> Iterator[Batch]:
         split = self.split
-        order = shuffled(len(split), self.seed, epoch)[first * self.size :].to(split.images.device)
+        order = shuffled(len(split), self.seed, epoch)[first * self.size :].to(split.device)
         if not len(order):  # splitting an empty tensor yields one empty batch
             return
         for chosen in order.split(self.size):
-            yield split.images[chosen], split.labels[chosen]
+            yield split.take(chosen), split.labels[chosen]
 
     def _from_blocks(self, epoch: int, first: int) -> Iterator[Batch]:
         split = self.split
@@ -118,10 +118,10 @@ class Batches:
             if first >= pool.steps(self.size):
                 first -= pool.steps(self.size)
                 continue
-            parts = [split.images[pool.remainder]]
+            parts = [split.take(pool.remainder)]
             for blocks in pool.blocks.split(BLOCKS_PER_READ):
-                parts.append(_read_blocks(split.images, blocks))
-                release_pages(split.images.numpy())
+                parts += [split.take(slice(block * BLOCK, (block + 1) * BLOCK)) for block in blocks.tolist()]
+                split.release()
             start, first = first * self.size, 0
             images = torch.cat(parts).to(split.device)[pool.positions[start:].to(split.device)]
             labels = split.labels[pool.order[start:]].to(split.device)
@@ -158,8 +158,3 @@ class _Pool:
 
     def steps(self, batch_size: int) -> int:
         return -(-len(self.order) // batch_size)
-
-
-def _read_blocks(images: UInt8[Tensor, "n c h w"], blocks: Int64[Tensor, "k"]) -> UInt8[Tensor, "m c h w"]:
-    """Return a copy of the images in those blocks."""
-    return torch.cat([images[block * BLOCK : (block + 1) * BLOCK] for block in blocks.tolist()])

@@ -15,7 +15,7 @@ from penstroke.inference.backends.torch import forward_batches
 from penstroke.networks.features import FeatureNetwork
 from penstroke.recipes import Recipe
 from penstroke.training.adapt import adapt
-from penstroke.training.loop import train_step
+from penstroke.training.loop import step_of
 from penstroke.training.start import build_start, split_validation
 from penstroke.training.tensors import TensorSplit
 
@@ -94,17 +94,17 @@ def _epoch_seconds(
 ) -> float:
     """Return the duration of an epoch and its evaluation, from single steps that take ``limit`` seconds at most."""
     state, batches, loss_of = build_start(recipe, data, train, device)
-    source = batches.endless()
+    source, take = batches.endless(), step_of(recipe.accumulate)
 
     def step() -> None:
         images, labels = next(source)
-        train_step(state.network, state.optimizers, images, labels, loss_of)
+        take(state.network, state.optimizers, images, labels, loss_of, 1.0, batches.world)
 
     state.network.train()
     total = _seconds(step, limit, device) * batches.steps
     if validation is not None:
         some = validation.subset(np.arange(min(EVALUATED, len(validation))))
-        images = TensorSplit.from_split(some, device).images
+        images = TensorSplit.from_split(some, device).take(slice(None))
         forward = partial(forward_batches, state.network, images, recipe.evaluation.test_batch_size)
         total += _seconds(forward, limit / 4, device) * len(validation) / len(some)
     return total

@@ -7,7 +7,7 @@ the whole batch, and dropout masks are parts of the mask of the whole batch.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,10 +18,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, distributed, nn
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
-from torch.nn import functional as F
 
 from penstroke.errors import ProcessError
 from penstroke.training.launch import Launch
+from penstroke.training.parts import Part
+from penstroke.training.shared_dropout import share_dropout
 from penstroke.training.world import Value, World
 
 TIMEOUT = timedelta(minutes=5)
@@ -59,14 +60,6 @@ def joined(launched: Launch, device: torch.device) -> Iterator[World]:
         distributed.destroy_process_group()
 
 
-@dataclass
-class Batch:
-    """The batch that is computed."""
-
-    count: int = 0
-    """Number of images over all processes."""
-
-
 @dataclass(frozen=True)
 class Processes(World):
     """Several processes, connected by PyTorch's process group.
@@ -79,7 +72,6 @@ class Processes(World):
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    _batch: Batch = field(default_factory=Batch, compare=False)
 
     def any(self, flag: bool) -> bool:
         """Return whether ``flag`` is true in any process; see ``World.any``."""
@@ -93,21 +85,24 @@ class Processes(World):
         _checked(lambda: distributed.broadcast_object_list(values, 0, device=self.device))
         return values[0]
 
-    def prepare(self, network: nn.Module) -> None:
+    def prepare(self, network: nn.Module, parts: int = 1) -> None:  # noqa: ARG002 - dropout is shared in any case
         """Replace layers of dropout and batch normalisation by those of the whole batch; see ``World.prepare``."""
+        share_dropout(network, self.current)
         for module in list(network.modules()):
             for name, layer in module.named_children():
-                if isinstance(layer, nn.Dropout | nn.Dropout2d):
-                    setattr(module, name, SharedDropout(layer, self, self._batch))
-                elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+                if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
                     setattr(module, name, SharedBatchNorm(layer))
 
     def forward(
-        self, network: nn.Module, images: UInt8[Tensor, "part c h w"] | Float[Tensor, "part c h w"], count: int
+        self,
+        network: nn.Module,
+        images: UInt8[Tensor, "part c h w"] | Float[Tensor, "part c h w"],
+        count: int,
+        part: Part | None = None,
     ) -> Float[Tensor, "b classes"]:
-        """Return the log-probabilities of the whole batch; see ``World.forward``."""
-        self._batch.count = count
-        return _Whole.apply(network(images), self, count)  # type: ignore[no-untyped-call]
+        """Return the log-probabilities of the whole batch, or of a part of it; see ``World.forward``."""
+        self.current.part = part = part or self.parts(count, 1)[0]
+        return _Whole.apply(network(images), self, part)  # type: ignore[no-untyped-call]
 
     def sum_gradients(self, network: nn.Module) -> None:
         """Add the gradients in one message; see ``World.sum_gradients``."""
@@ -120,38 +115,21 @@ class Processes(World):
 
     def whole(self, part: Float[Tensor, "part d"], count: int) -> Float[Tensor, "n d"]:
         """Return the rows of all processes; see ``World.whole``."""
-        counts = [World(rank, self.size).part(count) for rank in range(self.size)]
-        most = max(rows.stop - rows.start for rows in counts)  # all messages have the same length
-        own = part.new_zeros(most, *part.shape[1:], device=self.device)
-        own[: len(part)] = part
-        parts = [torch.empty_like(own) for _ in counts]
+        return self.gather(part, self.parts(count, 1)[0].lengths)
+
+    def gather(self, rows: Float[Tensor, "part d"], lengths: Sequence[int]) -> Float[Tensor, "n d"]:
+        """Return the rows of all processes in order.
+
+        Args:
+            rows: the rows of this process.
+            lengths: number of rows of each process.
+        """
+        own = rows.new_zeros(max(lengths), *rows.shape[1:], device=self.device)  # messages of the same length
+        own[: len(rows)] = rows
+        parts = [torch.empty_like(own) for _ in lengths]
         _checked(lambda: distributed.all_gather(parts, own))
-        whole = torch.cat([each[: rows.stop - rows.start] for each, rows in zip(parts, counts, strict=True)])
-        return whole.to(part.device)
-
-
-class SharedDropout(nn.Module):
-    """Dropout whose mask is a part of the mask that one process would draw for the whole batch.
-
-    Args:
-        layer: the layer that is replaced.
-        world: rank of this process and number of processes.
-        batch: the batch that is computed.
-    """
-
-    def __init__(self, layer: nn.Dropout | nn.Dropout2d, world: World, batch: Batch) -> None:
-        super().__init__()
-        self.p, self._channels = layer.p, isinstance(layer, nn.Dropout2d)
-        self._world, self._batch = world, batch
-
-    def forward(self, input: Float[Tensor, "part *d"]) -> Float[Tensor, "part *d"]:
-        """Return the input with some values, or some channels in the place of ``Dropout2d``, set to zero."""
-        if not self.training or not self.p:
-            return input
-        shape = (input.shape[1], *(1 for _ in input.shape[2:])) if self._channels else input.shape[1:]
-        ones = torch.ones(self._batch.count, *shape, device=input.device)
-        mask = F.dropout2d(ones, self.p) if self._channels else F.dropout(ones, self.p)
-        return input * mask[self._world.part(self._batch.count)].to(input.dtype)
+        whole = torch.cat([each[:length] for each, length in zip(parts, lengths, strict=True)])
+        return whole.to(rows.device)
 
 
 class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -203,9 +181,9 @@ class _Whole(torch.autograd.Function):
     """The rows of all processes. Each process computes the same loss from them, and takes its part of the gradient."""
 
     @staticmethod
-    def forward(context: Any, part: Tensor, world: Processes, count: int) -> Tensor:
-        context.rows = world.part(count)
-        return world.whole(part.detach(), count)
+    def forward(context: Any, rows: Tensor, world: Processes, part: Part) -> Tensor:
+        context.rows = part.gathered
+        return world.gather(rows.detach(), part.lengths)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None]:

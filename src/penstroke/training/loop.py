@@ -22,7 +22,8 @@ from penstroke.data.split import require_dataset
 from penstroke.inference import Classifier
 from penstroke.recipes import Recipe
 from penstroke.runtime import choose_device, configure
-from penstroke.training.adapt import adapt
+from penstroke.training.accumulation import accumulated_step
+from penstroke.training.adapt import adapt, for_processes
 from penstroke.training.batches import Batches
 from penstroke.training.callbacks import Callback, CallbackGroup, StopTraining, check_callbacks
 from penstroke.training.finite import FiniteCheck
@@ -33,12 +34,15 @@ from penstroke.training.losses import Loss
 from penstroke.training.measure import Measurement, build_measurement
 from penstroke.training.optimizers import Optimizer
 from penstroke.training.progress import progress_printers
-from penstroke.training.schedules import lr_factor
+from penstroke.training.schedules import lr_factor, scaling_factor
 from penstroke.training.selection import Keeper
 from penstroke.training.snapshot import Snapshot, restore
 from penstroke.training.start import build_start, split_validation
 from penstroke.training.transform import Transform, with_transform
 from penstroke.training.world import World
+
+Step = Callable[..., Float[Tensor, ""]]
+"""Takes the arguments of ``train_step`` in order, and returns what it does."""
 
 
 def train_step(
@@ -75,6 +79,11 @@ def train_step(
     return loss.detach()
 
 
+def step_of(accumulate: int) -> Step:
+    """Return the function that takes a step, whose batch is computed in ``accumulate`` parts."""
+    return train_step if accumulate == 1 else partial(accumulated_step, parts=accumulate)
+
+
 def train_epoch(
     state: State,
     batches: Batches,
@@ -83,6 +92,7 @@ def train_epoch(
     lr_factor: Callable[[float], float] = lambda _: 1.0,
     loss_of: Loss = F.nll_loss,
     callback: Callback = Callback(),  # noqa: B008 - without state
+    step: Step = train_step,
 ) -> None:
     """Train the rest of the current epoch.
 
@@ -93,6 +103,7 @@ def train_epoch(
         lr_factor: returns the factor of the learning rates for the completed fraction of the training, 0..1.
         loss_of: loss of log-probabilities and labels.
         callback: notified of each step.
+        step: takes a step.
 
     Raises:
         StopTraining: raised by the callback; the epoch ends after the current step.
@@ -104,9 +115,7 @@ def train_epoch(
         done = (state.epoch - 1 + (state.step + 0.5) / batches.steps) / epochs
         factor = lr_factor(done)
         with state.freezing.active(state.optimizers, done) as optimizers:
-            state.losses[state.step] = train_step(
-                state.network, optimizers, images, labels, loss_of, factor, batches.world
-            )
+            state.losses[state.step] = step(state.network, optimizers, images, labels, loss_of, factor, batches.world)
         loss = state.losses[state.step]
         state.step += 1
         lr = state.optimizers[0].lr * factor
@@ -189,18 +198,22 @@ def _train(
     keeper = Keeper(recipe.selection)
     group, device = CallbackGroup(callbacks, world, first=(keeper,)), choose_device(wanted_device)
     train, validation = split_validation(data, recipe.validation)
-    recipe, _ = adapt(recipe, train)
+    recipe = for_processes(adapt(recipe, train)[0], len(train), world.size)
     state, batches, loss_of = build_start(
         recipe, data, train, device, module=module, init=origin, loss=loss, world=world
     )
-    world.prepare(state.network)
     batches = replace(batches, augment=with_transform(batches.augment, transform))
     state.started = started
     if start:
         restore(state, start)
     measurement = build_measurement(recipe.evaluation, recipe.validation, data, validation, device, world)
-    factor = partial(lr_factor, recipe.schedule, epochs=recipe.epochs)
-    _train_epochs(state, batches, recipe.epochs, keeper, measurement, factor, loss_of, group)
+    scaled = partial(scaling_factor, recipe.scaling, recipe.scaling_warmup, world.size)
+    step = step_of(recipe.accumulate)
+
+    def factor(done: float) -> float:
+        return lr_factor(recipe.schedule, done, recipe.epochs) * scaled(done)
+
+    _train_epochs(state, batches, recipe.epochs, keeper, measurement, factor, loss_of, group, step)
     return _fitted(state, keeper, measurement)
 
 
@@ -213,12 +226,13 @@ def _train_epochs(
     lr_factor: Callable[[float], float],
     loss_of: Loss,
     callback: Callback,
+    step: Step,
 ) -> None:
     """Train and measure the rest of the epochs, unless a callback or the keeper ends the training."""
     with suppress(StopTraining):
         callback.on_train_start(state)
         while state.epoch <= epochs and not keeper.exhausted(state.history):
-            train_epoch(state, batches, epochs, lr_factor=lr_factor, loss_of=loss_of, callback=callback)
+            train_epoch(state, batches, epochs, lr_factor=lr_factor, loss_of=loss_of, callback=callback, step=step)
             last = keeper.measures_last(state, epochs)
             row = measurement.epoch_row(state, batches, keeper.measured(state), last=last)
             state.next_epoch(row)

@@ -81,8 +81,13 @@ def smoothed_nll(
     losses = -((1 - uniform) * likelihood + uniform * log_probs.mean(1))
     if weights is None:
         return losses.mean()
-    of_images = torch.where(labels == NO_CLASS, 1.0, weights[labels.clamp(min=0)])
+    of_images = image_weights(labels, weights)
     return (of_images * losses).sum() / of_images.sum()
+
+
+def image_weights(labels: Int64[Tensor, "b"], weights: Float[Tensor, "classes"]) -> Float[Tensor, "b"]:
+    """Return the weight of each image in the loss: that of its class; 1 for ``NO_CLASS``."""
+    return torch.where(labels == NO_CLASS, 1.0, weights[labels.clamp(min=0)])
 
 
 def _own_loss(own: Loss, options: dict[str, float | str]) -> Loss:

@@ -106,8 +106,8 @@ class Measurement:
         return score(self._log_probs(network, split), split.labels.cpu().numpy())
 
     def _log_probs(self, network: Network, split: TensorSplit) -> Float[ndarray, "n classes"]:
-        part = split.images[self.world.part(len(split))]
-        found = forward_batches(network, part, self.batch_size)
+        pieces = split.pieces(self.world.part(len(split)), self.batch_size)
+        found = torch.cat([forward_batches(network, images, self.batch_size) for images in pieces])
         return self.world.whole(found, len(split)).cpu().numpy()
 
 

@@ -16,10 +16,11 @@ from penstroke.models.files import model_bytes
 from penstroke.models.modules import check_network, weights_of
 from penstroke.recipes import Recipe
 from penstroke.runs import Run
-from penstroke.runtime import choose_device, differences, enough_memory, environment, training_dtype
+from penstroke.runtime import choose_device, differences, enough_memory, training_dtype
 from penstroke.training.adapt import adapt_to
 from penstroke.training.callbacks import Callback, check_callbacks
 from penstroke.training.checkpoint import Checkpoint, Checkpointer, latest
+from penstroke.training.conditions import check_processes, training_conditions
 from penstroke.training.fitted import Fitted
 from penstroke.training.history import EpochRow, Progress
 from penstroke.training.init import Init
@@ -116,7 +117,7 @@ def train_run(
     """
     check_callbacks(callbacks)
     used = choose_device(device)
-    conditions = environment(str(used))
+    conditions = training_conditions(str(used), world)
     # Checked before the run folder is created, so that an invalid call creates none.
     _, channels, height, width = data.train.images.shape
     recipe, notes = adapt_to(recipe, data)
@@ -161,7 +162,7 @@ def resume_run(
         UsageError, ModelError, DataError, StorageError: see ``train_run``.
     """
     check_callbacks(callbacks)
-    conditions = environment(str(choose_device(device)))
+    conditions = training_conditions(str(choose_device(device)), world)
     with run.locked_for_training():
         if run.finished:
             raise RunError(f"The run {run.path} is finished: there is nothing to resume.")
@@ -175,6 +176,7 @@ def resume_run(
         interval = interval or _recorded_interval(run)
         run.remove_leftovers()
         checkpoint = latest(run, report)
+        check_processes(run.recipe(), checkpoint.context["conditions"] if checkpoint else conditions, world)
         init = Init.from_json(run.record.init) if run.record.init else None
         if init and checkpoint is None:
             init = init.reopened()

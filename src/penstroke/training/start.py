@@ -48,7 +48,7 @@ def build_start(
         world: rank of this process and number of processes.
 
     Raises:
-        UsageError: a part of the recipe does not apply to the images or to ``loss``.
+        UsageError: a part of the recipe does not apply to the images or to ``loss``, or ``world`` is not connected.
     """
     weights = class_weights(recipe.class_weights, train, device)
     loss_of = build_loss(recipe.label_smoothing, recipe.augmentation.outliers, weights, loss)
@@ -60,6 +60,7 @@ def build_start(
     batches = Batches(images, recipe.batch_size, recipe.seed, augment, world, recipe.epoch_share)
     state = initial_state(spec, description, recipe.optimizer, recipe.seed, batches.steps, device, module, init)
     state.network.precision = training_dtype(recipe.precision, device)
+    world.prepare(state.network, recipe.accumulate)
     return state, batches, loss_of
 
 

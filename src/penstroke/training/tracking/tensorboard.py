@@ -61,7 +61,7 @@ class TensorBoard(Tracker):
 
     def _add_images(self, fitted: "Fitted", split: Split) -> None:
         device = next(fitted.model.parameters()).device
-        log_probs = forward_batches(fitted.model, torch.from_numpy(split.images).to(device), 500)
+        log_probs = forward_batches(fitted.model, torch.from_numpy(np.asarray(split.images)).to(device), 500)
         confusion = _confusion(log_probs.argmax(1).cpu().numpy(), split)
         self._writer.add_image("confusion", _heat_map(confusion), dataformats="HW")
         self._writer.add_text("confusion", _markdown(confusion, split.classes))
