@@ -28,7 +28,7 @@ from penstroke.evaluation.calibration import calibration_error
 from penstroke.export.graph import onnx_graph
 from penstroke.export.precision import is_weight, round_model, store_as_float16
 from penstroke.models import bundled, module_from, read_model, write_model
-from penstroke.models.modules import TEMPERATURE
+from penstroke.models.committee import TEMPERATURE
 from penstroke.models.onnx_files import seal
 from penstroke.runs import Run
 from penstroke.storage import write_bytes

@@ -7,6 +7,7 @@ results.
 from pathlib import Path
 from typing import Any
 
+from benchmarks.best_table import best
 from benchmarks.claims_table import BASELINES, audit, claim, claims_conditions, gradient_noise, learning_rates
 from benchmarks.conditions import load_result
 from benchmarks.corrections_table import corrections
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = (
     "README.md",
     "docs/audit.md",
+    "docs/best.md",
     "docs/chapter.md",
     "docs/claims.md",
     "docs/export.md",
@@ -186,6 +188,7 @@ TABLES = {
     "serving_clients": clients,
     "corrections": corrections,
     "accuracy": accuracy,
+    "best": best,
     "exports": exports,
     "hostile": hostile,
     "int8": int8,

@@ -76,5 +76,9 @@ def test_a_folder_that_cannot_be_read_is_named(scans: Path) -> None:
 def test_urls_are_not_patterns_and_patterns_are_not_runs(scans: Path) -> None:
     assert not is_pattern(Path("https://example.org/a.png?size=3"))
     assert split_run(Path("scans/*"), (), "predict") == (None, (Path("scans/*"),))
+    picture = Path("a.png")
+    for committee in (Path("runs/a+runs/b"), Path("a.onnx+runs/v1"), Path("ready+m.safetensors")):
+        assert split_run(committee, (picture,), "predict") == (committee, (picture,))
+    assert split_run(Path("1+1.png"), (), "predict") == (None, (Path("1+1.png"),))
     with pytest.raises(UsageError, match="PICTURE is missing: scan is read as the run"):
         split_run(Path("scan"), (), "predict")

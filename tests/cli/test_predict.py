@@ -41,6 +41,23 @@ def test_white_on_black_and_ink_on_paper_are_recognised(penstroke: Penstroke, at
     assert latest.err == "note: model runs/book, the latest run\n"
 
 
+def test_a_committee_is_named_by_plus_signs(penstroke: Penstroke, at_home: Path) -> None:
+    done = penstroke("predict", "runs/book+ready", "3.png", "--json")
+    assert done.code == 0, done.err
+    (row,) = done.json
+    each = [penstroke("predict", model, "3.png", "--json").json[0]["probabilities"] for model in ("runs/book", "ready")]
+    expected = [(first + second) / 2 for first, second in zip(*each, strict=True)]
+    assert row["probabilities"] == pytest.approx(expected, abs=1e-4)
+    assert row["run"] == "runs/book+ready"
+    assert penstroke("read", "runs/book+ready", "3.png").out.strip()
+    missing = penstroke("predict", "runs/book+runs/none", "3.png")
+    assert missing.code == 4
+    assert "runs/none does not exist" in missing.err
+    table = penstroke("predict", "runs/book+ready", "3.png", "--output", "rows")
+    assert table.code == 4
+    assert "has several models, and one file is needed here" in table.err
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 Penstroke = Callable[..., Any]
+COMMITTEES = ("runs/book-seeds/committee", "runs/book-seeds/seed-0+runs/book-seeds/seed-1")
 SMALL = ("--data", "mnist5k", "--epochs", 1, "--batch-size", 50, "--jobs", 1, "--threads", 1)
 
 
@@ -26,6 +27,12 @@ def test_seeds_are_trained_and_summarised(
     assert "2 of 2 trainings in runs/book-seeds are done and are not repeated" in again.err
     assert "95 % interval" in again.out
     assert "book-seeds/figure.png" in again.out
+    assert done.json["committee"] is None
+    joined = penstroke("train", "--seeds", 2, "--channels", 4, 8, *SMALL, "--committee", "--json")
+    assert joined.json["committee"] == "runs/book-seeds/committee"
+    tests = [penstroke("test", run, "--json", "--no-plots").json for run in COMMITTEES]
+    assert tests[0]["correct"] == tests[1]["correct"]
+    assert tests[0]["total"] == 1000
     other = penstroke("train", "--seeds", 2, "--channels", 4, 9, *SMALL)
     assert other.code == 4
     assert "another recipe" in other.err
@@ -45,6 +52,8 @@ def test_a_range_test_suggests_a_learning_rate(penstroke: Penstroke, tmp_path: P
     [
         (["sweep"], "--vary is missing"),
         (["sweep", "--vary", "lr"], "must name a field and its values"),
+        (["train", "--committee"], "--committee applies only to several trainings"),
+        (["train", "--committee", "--seeds", "1"], "a committee has at least two members"),
         (["sweep", "--vary", "lr=1", "--seeds", "0"], "--seeds is 0: it must be from 1 to 1000"),
         (["sweep", "--vary", "lr=1", "--images", "0"], "--images is 0: it must be at least 1"),
         (["sweep", "--find-lr", "--vary", "lr=1", "--seeds", "2"], "--vary, --seeds: not together with --find-lr"),

@@ -29,8 +29,8 @@ from penstroke.models import (
     weights_of,
     write_model,
 )
+from penstroke.models.committee import TEMPERATURE
 from penstroke.models.files import METADATA_KEY, model_bytes
-from penstroke.models.modules import TEMPERATURE
 from penstroke.networks import ConvNet, NetworkSpec, PatchNet
 from penstroke.networks.layers import Network
 

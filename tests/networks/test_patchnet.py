@@ -1,5 +1,6 @@
 """PatchNet: convolutions, two linear layers, and an output layer that begins at zero."""
 
+import dataclasses
 import math
 
 import pytest
@@ -102,3 +103,37 @@ def test_images_that_are_too_small_are_rejected_with_the_reason() -> None:
 def test_lists_of_other_lengths_are_rejected(fields: dict[str, tuple[int, ...]], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         PatchNet(**fields)  # type: ignore[arg-type]
+
+
+def test_padding_keeps_the_size_and_norm_replaces_the_biases(images: Tensor) -> None:
+    spec = PatchNet(channels=(4, 4, 6), kernel_sizes=(5, 3, 3), strides=(2, 1, 2), hidden=8, padding=True, norm=True)
+    network = spec.build()
+    names = [name for name, _ in network.named_children()]
+    assert names[1:4] == ["cn1", "norm1", "relu1"]
+    sizes = {}
+    for name in ("relu1", "relu2", "relu3"):
+        network.get_submodule(name).register_forward_hook(lambda _, __, out, name=name: sizes.update({name: out.shape}))
+    assert network(images).shape == (64, 10)
+    assert [tuple(sizes[name][2:]) for name in sizes] == [(14, 14), (14, 14), (7, 7)]
+    assert not any("cn" in name and "bias" in name for name, _ in network.named_parameters())
+    hidden = sizes["relu2"]
+    assert hidden[1] == 4
+
+
+def test_without_a_hidden_layer_the_output_is_linear_in_the_mean_over_pixels(images: Tensor) -> None:
+    network = PatchNet(channels=(4, 6), kernel_sizes=(5, 3), strides=(2, 1), hidden=0, padding=True).build().eval()
+    nn.init.normal_(network.get_parameter("fc2.weight"))
+    maps: list[Tensor] = []
+    network.get_submodule("relu2").register_forward_hook(lambda _, __, out: maps.append(out))
+    with torch.no_grad():
+        found = network(images)
+        expected = F.log_softmax(network.get_submodule("fc2")(maps[0].mean((2, 3))), 1)
+    assert maps[0].shape == (64, 6, 14, 14)
+    torch.testing.assert_close(found, expected)
+
+
+def test_padding_of_small_images_is_counted() -> None:
+    spec = PatchNet(channels=(2, 2, 2), kernel_sizes=(3, 3, 3), strides=(2, 2, 2), hidden=4)
+    with pytest.raises(UsageError, match="Convolution 3 gets 1x1 pixels"):
+        spec.build((1, 8, 8))
+    assert dataclasses.replace(spec, padding=True).build((1, 8, 8))(torch.zeros(1, 1, 8, 8)).shape == (1, 10)

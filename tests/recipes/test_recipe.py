@@ -52,6 +52,17 @@ def test_fast_and_robust_have_their_measured_values() -> None:
     assert (fast.mean, fast.std, robust.mean, robust.std) == (None, None, None, None)
 
 
+def test_distilled_differs_from_robust_in_its_labels_alone() -> None:
+    distilled = recipes.distilled()
+    assert distilled.teacher == "runs/best-seeds/committee"
+    assert distilled.replace(name="robust", teacher="", label_smoothing=0.05) == recipes.robust()
+
+
+def test_images_are_warped_once() -> None:
+    with pytest.raises(UsageError, match=r"distortion is 0.5 and warp is 0.7, but distortion includes it"):
+        recipes.robust(warp=0.7)
+
+
 @pytest.mark.parametrize("name", sorted(recipes.RECIPES))
 def test_every_built_in_recipe_has_its_own_name_and_round_trips_through_json(name: str) -> None:
     recipe = recipes.get(name)
@@ -124,7 +135,7 @@ def test_all_invalid_fields_are_listed_at_once() -> None:
         ("epochs", 0), ("epochs", 1.5), ("epochs", True), ("epochs", "2"), ("epochs", math.nan), ("batch_size", -3),
         ("lr", math.nan), ("lr", math.inf), ("lr", "big"), ("lr", 0), ("lr", True), ("lr", 10_000), ("lr", 10**400),
         ("weight_decay", 1.0), ("label_smoothing", -0.1), ("label_smoothing", 1.0), ("shift", 65), ("shift", 1.0),
-        ("distortion", 2.1), ("distortion", math.nan), ("outliers", 0.6), ("seed", -1), ("seed", 2**32),
+        ("distortion", 2.1), ("distortion", math.nan), ("warp", 3), ("outliers", 0.6), ("seed", -1), ("seed", 2**32),
         ("std", 0.0), ("std", (0.1, 0.0)), ("std", ()), ("mean", 7.0), ("mean", -0.1), ("mean", "0.1"), ("mean", True),
         ("validation", 0.9), ("validation", -0.1), ("validation", math.nan), ("validation", "0.1"),
         ("validation", False), ("schedule", "cosinus"), ("schedule", 3), ("optimizer", None), ("network", None),

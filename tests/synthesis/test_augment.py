@@ -7,6 +7,7 @@ from torch import Tensor
 
 from penstroke.data import Dataset
 from penstroke.synthesis import NO_CLASS, augment, join_digits, mix_outliers, shift_batch
+from penstroke.synthesis.augment import warp
 from penstroke.synthesis.outliers import generate_outliers
 
 
@@ -31,6 +32,20 @@ def test_augmentation_is_a_function_of_the_random_state_and_the_strength(digits:
         changes.append(float((augment(images, strength) - images).abs().mean()))
     assert changes == sorted(changes)
     assert changes[2] > 2 * changes[0]
+
+
+def test_a_warp_moves_ink_and_adds_none(digits: Tensor) -> None:
+    torch.manual_seed(1)
+    warped = warp(digits, 1.0)
+    torch.manual_seed(1)
+    assert torch.equal(warp(digits, 1.0), warped)
+    assert torch.equal(warp(digits, 0), digits.float())
+    ink = warped.sum((1, 2, 3)) / digits.float().sum((1, 2, 3))
+    assert 0.9 < ink.mean() < 1.1
+    assert warped.max() <= 255.01
+    assert not (warped == digits).all((1, 2, 3)).any(), "each image is warped"
+    moved = (warped - digits).abs().mean((1, 2, 3))
+    assert len(moved.unique()) == len(digits), "each in another way"
 
 
 def test_an_augmented_digit_stays_in_the_image_and_keeps_its_ink(digits: Tensor) -> None:

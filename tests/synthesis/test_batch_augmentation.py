@@ -8,6 +8,7 @@ from penstroke.data import Dataset, Split
 from penstroke.errors import DataError
 from penstroke.recipes.parts import Augmentation
 from penstroke.synthesis import NO_CLASS, augment, batch_augmentation, shift_batch
+from penstroke.synthesis.augment import warp
 from penstroke.synthesis.mixed_outliers import mixed_outliers
 
 
@@ -32,6 +33,15 @@ def test_the_steps_are_applied_in_order(small: Dataset) -> None:
     changed, same_labels = function(images, labels)
     torch.manual_seed(0)
     assert torch.equal(changed, augment(shift_batch(images, 2), 0.5))
+    assert same_labels is labels
+
+
+def test_images_are_warped_alone(small: Dataset) -> None:
+    images, labels = batch(small.train)
+    torch.manual_seed(0)
+    changed, same_labels = batch_augmentation(Augmentation(warp=0.5), small.train, seed=0)(images, labels)
+    torch.manual_seed(0)
+    assert torch.equal(changed, warp(images, 0.5))
     assert same_labels is labels
 
 

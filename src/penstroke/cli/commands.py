@@ -53,6 +53,7 @@ Examples:
   penstroke train --optimizer adam --lr 0.001
   penstroke train --config recipe.toml --seed 1
   penstroke train --seeds 10                 ten seeds: mean, interval, strip plot
+  penstroke train robust --seeds 5 --committee    and their models as one
   penstroke train --resume                   continue the latest unfinished run""",
     ),
     Command(

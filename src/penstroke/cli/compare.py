@@ -64,7 +64,7 @@ def _checked(paths: Sequence[Path]) -> list[Path]:
         UsageError: there are fewer than two, or one is given twice.
         RunError, ModelError: a run does not exist, or has no model.
     """
-    from penstroke.inference.source import model_path
+    from penstroke.inference.source import members_of, model_path
 
     if len(paths) < 2:
         given = f"{paths[0]} is alone" if paths else "RUN is missing"
@@ -74,7 +74,8 @@ def _checked(paths: Sequence[Path]) -> list[Path]:
             raise UsageError(f"{path} is given more than once.", "Name different runs.")
     for path in paths:
         choose_run(path)
-        model_path(path)
+        for source in members_of(path) or [str(path)]:
+            model_path(source)
     return list(paths)
 
 

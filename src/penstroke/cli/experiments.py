@@ -62,8 +62,12 @@ def run_and_summarise(
     jobs: int | None,
     threads: int | None,
     device: str,
+    *,
+    committee: bool = False,
 ) -> Result:
     """Train the runs of a plan that are not done, write the table and the figure, and return them.
+
+    With ``committee``, the models are also joined to one.
 
     Raises:
         PenstrokeError: see ``open_experiments`` and ``run_experiments``.
@@ -92,7 +96,17 @@ def run_and_summarise(
             "--validation 0.1 --no-test-each-epoch"
         )
     write_table(result, folder)
-    return _table_result(result, folder, save_plot(lambda: _draw(result), folder / "figure.png"))
+    figure = save_plot(lambda: _draw(result), folder / "figure.png")
+    return _table_result(result, folder, figure, _committee(experiments, device) if committee else None)
+
+
+def _committee(experiments: "Experiments", device: str) -> Path:
+    """Join the models of an experiment, and return the run of the committee."""
+    from penstroke import runtime
+    from penstroke.experiments.committee import make_committee
+
+    runtime.configure()
+    return make_committee(experiments, device).path
 
 
 def save_plot(draw: Callable[[], Any], path: Path) -> Path | None:
@@ -134,10 +148,13 @@ def _scores(row: dict[str, Any]) -> str:
     return ", ".join(found) or "finished"
 
 
-def _table_result(result: "Table", folder: Path, figure: Path | None) -> Result:
+def _table_result(result: "Table", folder: Path, figure: Path | None, committee: Path | None) -> Result:
     """Return the result of a command that made a table."""
     header, rows = result.cells()
     files = [folder / name for name in ("table.csv", "runs.csv", "table.md")] + ([figure] if figure else [])
     lines = [table(header, rows), *result.notes(), f"files: {', '.join(map(str, files))}"]
+    if committee:
+        lines.append(f"committee: {committee} (not measured on test images yet: penstroke test {committee})")
     value = {"folder": str(folder), "figure": str(figure) if figure else None} | result.to_json()
+    value["committee"] = str(committee) if committee else None
     return Result(value, escape_control("\n".join(lines)))

@@ -78,7 +78,9 @@ def _device(type_: Any, tokens: Sequence[Token]) -> str:  # noqa: ARG001 - the s
 RunArgument = Annotated[
     Path | None,
     Parameter(
-        name="run", help="Run folder, model file, ONNX file or ready.", show_default="the latest run, then ready"
+        name="run",
+        help="Run folder, model file, ONNX file, ready, or several as A+B.",
+        show_default="the latest run, then ready",
     ),
 ]
 PictureArgument = Annotated[Path, Parameter(name="picture", help="Picture files.")]

@@ -34,6 +34,15 @@ TrainJobs = Annotated[
         show_default="one per core; 1 on other devices",
     ),
 ]
+AsCommittee = Annotated[
+    bool,
+    Parameter(
+        name="--committee",
+        help="With --seeds: also join the models, so that their mean probabilities are one answer.",
+        negative="",
+        show_default=False,
+    ),
+]
 
 
 def train_seeds(
@@ -45,6 +54,7 @@ def train_seeds(
     jobs: int | None,
     threads: int | None,
     device: str | None,
+    committee: bool,
     inapplicable: dict[str, Any],
 ) -> Result:
     """Train ``recipe`` with several seeds in the runs ``OUT/seed-0``, ``OUT/seed-1``..., and return the table.
@@ -57,17 +67,21 @@ def train_seeds(
         jobs: number of processes.
         threads: threads of each process.
         device: see ``fit``.
+        committee: whether the models are joined, in the run ``OUT/committee``.
         inapplicable: options by name that must not be given together with ``--seeds``.
 
     Raises:
-        UsageError: one of them is given, or no accuracy would be measured.
+        UsageError: one of them is given, no accuracy would be measured, or a committee would have one member.
     """
     check_inapplicable("--seeds", inapplicable)
+    if committee and seeds < 2:
+        raise UsageError(f"--seeds is {seeds}; a committee has at least two members.", "Use --seeds 5.")
     from penstroke.experiments import build_plan
     from penstroke.runs import HOME
 
     plan = build_plan(recipe, (), seeds)
-    return run_and_summarise(plan, out or HOME / f"{recipe.name}-seeds", source, jobs, threads, device or "auto")
+    folder = out or HOME / f"{recipe.name}-seeds"
+    return run_and_summarise(plan, folder, source, jobs, threads, device or "auto", committee=committee)
 
 
 def check_inapplicable(mode: str, options: dict[str, Any]) -> None:
@@ -83,3 +97,14 @@ def check_inapplicable(mode: str, options: dict[str, Any]) -> None:
     given = [name for name, value in options.items() if value is not None and value is not False]
     if given:
         raise UsageError(f"{', '.join(given)}: not together with {mode}.", "Omit one of the two.")
+
+
+def check_without_seeds(options: dict[str, Any]) -> None:
+    """Check that no option of several trainings is given; a value other than None and False is given.
+
+    Raises:
+        UsageError: one is given.
+    """
+    given = next((name for name, value in options.items() if value not in (None, False)), None)
+    if given:
+        raise UsageError(f"{given} applies only to several trainings.", "Add --seeds, for example --seeds 5.")

@@ -178,11 +178,13 @@ def split_run(first: Path | None, others: tuple[Path, ...], command: str) -> tup
 
 
 def is_run_argument(path: Path) -> bool:
-    """Return whether a command-line argument is a run, a model file or ``ready`` rather than a picture."""
+    """Return whether a command-line argument is a run, a model file, ``ready`` or several of them, not a picture."""
     from penstroke import runs
     from penstroke.cli.picture_paths import is_pattern
 
     # `ready` is a word without an extension, too. Other exported files are reported as such, not as broken pictures.
     exists = os.path.exists(path)  # noqa: PTH110 - False, not an error, for a name that is too long
     word = not exists and not path.suffix and ":" not in str(path) and not is_pattern(path)
-    return path.suffix in (*runs.MODEL_SUFFIXES, ".npz", ".pt2") or runs.is_run(path) or word
+    members = [] if exists else str(path).split("+")
+    committee = len(members) > 1 and all(is_run_argument(Path(member)) for member in members)
+    return path.suffix in (*runs.MODEL_SUFFIXES, ".npz", ".pt2") or runs.is_run(path) or word or committee

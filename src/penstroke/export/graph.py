@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from penstroke.errors import ModelError
 from penstroke.models.description import Description
+from penstroke.networks.layers import Normalise
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -66,8 +67,8 @@ def not_exportable(error: Exception, target: str) -> ModelError:
 def _in_default_layout(module: nn.Module) -> nn.Module:
     """Return a copy without channels-last memory, which only PyTorch benefits from and which complicates the graph."""
     plain = deepcopy(module).cpu().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    for name, layer in plain.named_children():
-        if name == "normalise":
+    for layer in plain.modules():
+        if isinstance(layer, Normalise):  # each member of a committee has one
             layer.register_forward_hook(_contiguous)
     return plain
 

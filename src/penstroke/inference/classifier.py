@@ -16,10 +16,11 @@ from numpy import ndarray
 from PIL.Image import Image
 
 from penstroke.errors import DataError, EmptyPicture, ModelError
-from penstroke.inference.backends import BATCH_SIZE, Backend, BackendOpener, choose_backend
+from penstroke.inference.backends import BATCH_SIZE, Backend, BackendOpener
+from penstroke.inference.committee import open_source
 from penstroke.inference.predictions import Page, Prediction, make_predictions
 from penstroke.inference.preparation import preparing, worker_count
-from penstroke.inference.source import default_source, describe, model_path
+from penstroke.inference.source import default_source
 from penstroke.inference.worker import Preparation
 from penstroke.models.description import Description
 from penstroke.models.files import write_model
@@ -57,14 +58,15 @@ class Classifier:
         backend: str = "auto",
         threads: int | None = None,
     ) -> "Classifier":
-        """Return the classifier of a run, a model file, an exported ONNX file or the bundled model.
+        """Return the classifier of a run, a model file, an exported ONNX file, the bundled model, or several of these.
 
         The description is read immediately. The weights are loaded at the first prediction, because importing PyTorch
         takes a second, during which other processes can prepare pictures.
 
         Args:
             source: run folder, model file, ONNX file, or ``ready`` for the bundled model. None selects the latest run
-                in ``./runs``, or the bundled model if no run has a model.
+                in ``./runs``, or the bundled model if no run has a model. Several, joined by ``+``, are a committee:
+                the mean of their probabilities.
             device: ``auto``, ``cpu``, ``cuda``, ``mps`` or ``xpu``.
             backend: ``torch`` for runs and model files, ``onnx`` for ONNX files, or ``auto``. The bundled model is
                 available to both.
@@ -74,14 +76,13 @@ class Classifier:
         Raises:
             RunError: the run does not exist, or has no model.
             ModelError: the model file is missing, damaged or not a model file; raised on first use if only its
-                weights are damaged.
+                weights are damaged. Members of a committee differ in classes, images or preparation of pictures.
             UsageError: the backend is unknown or cannot compute the file, or the device is not available; the latter
                 is raised on first use.
             MissingExtraError: the backend is ``torch``, and PyTorch is not installed; raised on first use.
         """
         source = default_source() if source is None else source
-        path = model_path(source)
-        return cls(choose_backend(path, backend, device, threads), describe(path), str(source))
+        return cls(*open_source(source, backend, device, threads), str(source))
 
     @classmethod
     def from_module(

@@ -10,14 +10,13 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from penstroke.errors import ModelError, PenstrokeError, UsageError
+from penstroke.models.committee import TEMPERATURE
 from penstroke.models.description import Description
 from penstroke.models.files import MAX_BYTES, MAX_HEADER, REMEDY, TensorType, open_model, write_model
 from penstroke.networks import NetworkSpec
 from penstroke.networks.layers import Network
 from penstroke.networks.spec import per_channel
 
-TEMPERATURE = "calibration.temperature"
-"""Name of the temperature in the state dict of a calibrated network."""
 MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-3, 1e3
 """Range of the temperatures that are accepted in a file."""
 
@@ -72,14 +71,15 @@ def module_from(description: Description, weights: Mapping[str, ndarray]) -> Net
         module = description.network.build(
             description.image_shape, len(description.classes), description.mean, description.std
         )
-    if TEMPERATURE in weights:
-        temperature = float(weights[TEMPERATURE])
+    temperatures = {name: float(array) for name, array in weights.items() if name.endswith(TEMPERATURE)}
+    for temperature in temperatures.values():
         if not MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE:
             raise ModelError(
                 f"The temperature is {temperature:g} but must be from {MIN_TEMPERATURE:g} to {MAX_TEMPERATURE:g}.",
                 REMEDY,
             )
-        module = module.with_temperature(temperature)
+    if TEMPERATURE in temperatures:
+        module = module.with_temperature(temperatures[TEMPERATURE])
     module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     return module.eval()
 

@@ -147,21 +147,30 @@ def network_from_json(values: Any) -> NetworkSpec:
         raise UsageError(f"A network is a JSON object with a `kind`, not {shown(values)}.", nearest("", NETWORKS))
     if kind == UnregisteredNetwork.kind:
         return UnregisteredNetwork()
+    if kind == "committee":
+        from penstroke.networks.committee import Committee  # imports this module
+
+        return Committee.from_json(values)
     if kind not in NETWORKS:
         raise UsageError(f"The network kind {shown(kind)} is unknown.", nearest(kind, NETWORKS))
     return NETWORKS[kind](**{name: value for name, value in values.items() if name != "kind"})
 
 
 def convolved_size(
-    image_shape: tuple[int, int, int], kernel_sizes: Sequence[int], strides: Sequence[int]
+    image_shape: tuple[int, int, int],
+    kernel_sizes: Sequence[int],
+    strides: Sequence[int],
+    paddings: Sequence[int] | None = None,
 ) -> tuple[int, int]:
-    """Return height and width, in pixels, after convolutions without padding.
+    """Return height and width, in pixels, after convolutions, by default without padding.
 
     Raises:
         UsageError: a kernel is larger than its input.
     """
     size = [image_shape[1], image_shape[2]]
-    for layer, (kernel, stride) in enumerate(zip(kernel_sizes, strides, strict=True), start=1):
+    paddings = paddings or [0] * len(kernel_sizes)
+    for layer, (kernel, stride, padding) in enumerate(zip(kernel_sizes, strides, paddings, strict=True), start=1):
+        size = [side + 2 * padding for side in size]
         if min(size) < kernel:
             raise UsageError(
                 f"Convolution {layer} gets {size[0]}x{size[1]} pixels, fewer than its {kernel}x{kernel} kernel, "

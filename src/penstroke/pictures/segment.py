@@ -226,7 +226,9 @@ def find_lines(components: list[Component], height: float, slope: float) -> list
     # The tallest component of a line starts it; bars, dots and dashes are added to the nearest line.
     for component in sorted(components, key=lambda c: -c.height):
         at = position(component)
-        distances = [abs(at - float(np.mean([position(c) for c in digits_of(line)]))) / line[0].height for line in lines]
+        distances = [
+            abs(at - float(np.mean([position(c) for c in digits_of(line)]))) / line[0].height for line in lines
+        ]
         nearest = int(np.argmin(distances)) if lines else -1
         if lines and distances[nearest] <= (0.55 if component.height >= 0.5 * lines[nearest][0].height else 0.9):
             lines[nearest].append(component)

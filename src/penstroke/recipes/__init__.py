@@ -23,7 +23,7 @@ from penstroke.recipes.parts import (
     StepDecay,
     Validation,
 )
-from penstroke.recipes.presets import RECIPES, book, fast, general, get, robust
+from penstroke.recipes.presets import RECIPES, best, book, distilled, fast, general, get, robust
 from penstroke.recipes.recipe import Recipe
 
 __all__ = [
@@ -47,7 +47,9 @@ __all__ = [
     "Selection",
     "StepDecay",
     "Validation",
+    "best",
     "book",
+    "distilled",
     "fast",
     "general",
     "get",

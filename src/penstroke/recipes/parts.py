@@ -133,6 +133,9 @@ class Augmentation:
     distortion: Annotated[float, Ge(0), Le(2)] = Field(
         default=0.0, description="Strength of random distortions (rotation, bending, blur and others); 1 is strong."
     )
+    warp: Annotated[float, Ge(0), Le(2)] = Field(
+        default=0.0, description="Strength of random rotation, scaling, shearing and bending alone; 1 is strong."
+    )
     crop: Half = Field(
         default=0.0,
         description="Largest random shift of each image, with reflected borders, as a fraction of its sides.",
@@ -154,6 +157,14 @@ class Augmentation:
     outliers: Half = Field(
         default=0.0, description="Fraction of each batch replaced by outliers, which show none of the classes."
     )
+
+    @model_validator(mode="after")
+    def _warped_once(self) -> "Augmentation":
+        if self.distortion and self.warp:
+            raise ValueError(
+                f"distortion is {self.distortion} and warp is {self.warp}, but distortion includes it; set one to 0"
+            )
+        return self
 
 
 @value_class

@@ -5,7 +5,7 @@ from typing import Any
 
 from penstroke.errors import UsageError, nearest
 from penstroke.networks import PatchNet, VGGNet
-from penstroke.recipes.parts import Augmentation, Evaluation, Muon, OneCycle, Validation
+from penstroke.recipes.parts import Augmentation, Evaluation, Muon, OneCycle, Selection, Validation
 from penstroke.recipes.recipe import Recipe
 from penstroke.schema import shown
 
@@ -90,7 +90,53 @@ def general(**flat: Any) -> Recipe:
     return recipe.replace(**flat)
 
 
-RECIPES: dict[str, Callable[..., Recipe]] = {"book": book, "fast": fast, "robust": robust, "general": general}
+def best(**flat: Any) -> Recipe:
+    """Return the recipe of the most accurate network for MNIST: a deeper PatchNet, trained long on warped digits.
+
+    ``docs/best.md`` describes how it was found and how accurate it is.
+
+    Args:
+        flat: other values of some fields; see ``Recipe.replace``.
+    """
+    recipe = Recipe(
+        name="best",
+        network=PatchNet(
+            channels=(48, 48, 48, 96, 96, 96),
+            kernel_sizes=(5, 3, 3, 3, 3, 3),
+            strides=(2, 1, 1, 2, 1, 1),
+            hidden=0,
+            padding=True,
+            norm=True,
+        ),
+        epochs=60,
+        batch_size=250,
+        optimizer=Muon(lr=0.02, momentum=0.9, rescale=True),
+        schedule=OneCycle(),
+        augmentation=Augmentation(warp=0.65),
+        validation=Validation(share=0.05, rejection_rate=0.0025),
+        selection=Selection(keep="average"),
+        label_smoothing=0.05,
+        precision="auto",
+    )
+    return recipe.replace(**flat)
+
+
+def distilled(**flat: Any) -> Recipe:
+    """Return the recipe of a network of the size of ``robust`` that learns the probabilities of a committee.
+
+    The teacher is that of ``penstroke train best --seeds 5 --committee`` unless another one is given. ``docs/best.md``
+    describes both recipes.
+
+    Args:
+        flat: other values of some fields; see ``Recipe.replace``.
+    """
+    recipe = robust(name="distilled", teacher="runs/best-seeds/committee", label_smoothing=0.0)
+    return recipe.replace(**flat)
+
+
+RECIPES: dict[str, Callable[..., Recipe]] = {
+    recipe.__name__: recipe for recipe in (book, fast, robust, general, best, distilled)
+}
 """The built-in recipes by name."""
 
 

@@ -105,6 +105,10 @@ class Recipe:
         description="Weights of the classes in the loss: none, or balanced (each image counts by the inverse of the "
         "number of images in its class).",
     )
+    teacher: str = Field(
+        default="",
+        description="Run, model file or committee whose probabilities for the augmented images replace their labels.",
+    )
     precision: Literal["float32", "bfloat16", "auto"] = Field(
         default="float32",
         description="Precision of convolutions and matrix products in training: float32, bfloat16, or auto (bfloat16 "
@@ -131,6 +135,16 @@ class Recipe:
             raise ValueError(
                 f"{' and '.join(given)} but there are no validation images to select by; set validation, for example "
                 "to 0.1 (--validation 0.1)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_has_the_labels(self) -> "Recipe":
+        values = {"label_smoothing": self.label_smoothing, "class_weights": self.class_weights}
+        given = [f"{name} is {value}" for name, value in values.items() if value not in (0, "none")]
+        if self.teacher and given:
+            raise ValueError(
+                f"{' and '.join(given)} but a teacher is given, whose probabilities replace the labels; omit one"
             )
         return self
 

@@ -99,6 +99,8 @@ class RunRecord:
     resumed: list[Resumption] = Field(default_factory=list)
     imported: dict[str, Any] | None = None
     """For third-party weights: their kind and file."""
+    members: list[dict[str, Any]] = Field(default_factory=list)
+    """Of a committee: the name of the run of each member, and the SHA-256 of its model file."""
     checkpoint_every: str | None = None
     """The interval between checkpoints, as given by the user: ``auto``, ``never``, ``500``, ``30s``."""
     job: str | None = None

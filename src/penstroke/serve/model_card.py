@@ -25,7 +25,7 @@ def model_card(model: dict[str, Any]) -> dict[str, Any]:
     if isinstance(data.get("corrections"), dict):
         kept["corrections"] = data["corrections"].get("images")
     return {
-        "source": Path(model["source"]).name,
+        "source": "+".join(Path(member).name for member in str(model["source"]).split("+")),
         "backend": model["backend"],
         "threshold": model["threshold"],
         **description,

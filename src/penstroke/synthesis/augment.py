@@ -138,17 +138,29 @@ def augment(images: RawImages | Images, strength: float, draws: Draws | None = N
     if not strength:
         return originals
     draws = draws or Draws.of(originals)
-    changed = _change_strokes(_warp(originals, strength, draws), strength, draws)
+    changed = _change_strokes(warp(originals, strength, draws), strength, draws)
     changed = _change_tones(changed, strength, draws).clamp_(0, 255)
     return torch.where(draws.uniform(0, 1) < UNCHANGED_SHARE, originals, changed)
 
 
-def _warp(images: Images, strength: float, draws: Draws) -> Images:
-    """Return the images after random affine and elastic deformations.
+def warp(images: RawImages | Images, strength: float, draws: Draws | None = None) -> Images:
+    """Return the images after random affine and elastic deformations, different for each image.
 
     The elastic deformations follow P. Simard and others, "Best practices for convolutional neural networks applied to
     visual document analysis", 2003.
+
+    Args:
+        images: raw images, 0..255.
+        strength: 0 changes nothing; at 1, the limits are the constants of this module.
+        draws: the random numbers; by default, the images are a whole batch.
+
+    Returns:
+        ``float32``, 0..255.
     """
+    images = images.float()
+    if not strength:
+        return images
+    draws = draws or Draws.of(images)
     rotation, shear, right, down, scale, aspect = (
         strength * limit * (2 * draws.rand() - 1)
         for limit in (MAX_ROTATION, MAX_SHEAR, MAX_TRANSLATION, MAX_TRANSLATION, MAX_SCALE, MAX_ASPECT)

@@ -10,7 +10,7 @@ from torch import Tensor
 from penstroke.data import Split
 from penstroke.errors import DataError
 from penstroke.recipes.parts import Augmentation
-from penstroke.synthesis.augment import NO_CLASS, augment, insert_outliers, mix_outliers, shift_batch
+from penstroke.synthesis.augment import NO_CLASS, augment, insert_outliers, mix_outliers, shift_batch, warp
 from penstroke.synthesis.draws import Draws
 from penstroke.synthesis.photographs import crop_and_flip, cut_out, jitter_colours, mix_channels
 
@@ -76,6 +76,7 @@ def batch_augmentation(
         draws = Draws(len(images), computed, images.device)
         images = shift_batch(images[computed], shift)
         images = augment(images, distortion, draws) if distortion else images
+        images = warp(images, augmentation.warp, draws) if augmentation.warp else images
         if crop or flip or jitter or cutout:
             images = jitter_colours(crop_and_flip(images, crop, draws, flip=flip), jitter, draws)
             images = cut_out(images, cutout, draws)

@@ -23,6 +23,7 @@ from penstroke.inference.source import is_bundled, model_path
 from penstroke.models.description import Description
 from penstroke.models.modules import load_module, tensors_of, weights_of
 from penstroke.networks import NetworkSpec
+from penstroke.networks.committee import Committee
 from penstroke.networks.layers import wrap_module
 from penstroke.networks.spec import UnregisteredNetwork
 from penstroke.recipes import Recipe
@@ -141,6 +142,8 @@ def open_source(init: Classifier | str | Path) -> Source:
         RunError: the run does not exist.
         ModelError: the model is missing or damaged, or is an ONNX file.
     """
+    if isinstance(init, Classifier):
+        _check_single(init.source, init.description)
     if isinstance(init, Classifier) and init.backend_name == "torch":
         return Source(_full_name(init.source), init.description, init.backend.weights())
     given = init.source if isinstance(init, Classifier) else init
@@ -151,7 +154,13 @@ def open_source(init: Classifier | str | Path) -> Source:
             "Use the run or the model file that the ONNX file comes from.",
         )
     module, description = load_module(path)
+    _check_single(str(given), description)
     return Source(_full_name(str(given)), description, weights_of(module))
+
+
+def _check_single(source: str, description: Description) -> None:
+    if isinstance(description.network, Committee):
+        raise ModelError(f"{source} is a committee: training cannot start from it.", "Name one of its members.")
 
 
 def _full_name(source: str) -> str:

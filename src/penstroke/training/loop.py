@@ -26,6 +26,7 @@ from penstroke.training.accumulation import accumulated_step
 from penstroke.training.adapt import adapt, for_processes
 from penstroke.training.batches import Batches
 from penstroke.training.callbacks import Callback, CallbackGroup, StopTraining, check_callbacks
+from penstroke.training.distillation import open_teacher, with_teacher
 from penstroke.training.finite import FiniteCheck
 from penstroke.training.fitted import Fitted
 from penstroke.training.history import Progress, State
@@ -199,10 +200,13 @@ def _train(
     group, device = CallbackGroup(callbacks, world, first=(keeper,)), choose_device(wanted_device)
     train, validation = split_validation(data, recipe.validation)
     recipe = for_processes(adapt(recipe, train)[0], len(train), world.size)
+    teacher = open_teacher(recipe.teacher, train, device) if recipe.teacher else None
     state, batches, loss_of = build_start(
         recipe, data, train, device, module=module, init=origin, loss=loss, world=world
     )
     batches = replace(batches, augment=with_transform(batches.augment, transform))
+    if teacher:
+        batches = replace(batches, augment=with_teacher(batches.augment, teacher))
     state.started = started
     if start:
         restore(state, start)

@@ -22,6 +22,8 @@ def build_loss(
     outliers: float,
     weights: Float[Tensor, "classes"] | None = None,
     own: Loss | None = None,
+    *,
+    taught: bool = False,
 ) -> Loss:
     """Return the loss function of a training run.
 
@@ -30,13 +32,21 @@ def build_loss(
         outliers: fraction of images labelled ``NO_CLASS`` in each batch.
         weights: see ``smoothed_nll``.
         own: the loss function that the caller of ``fit`` passed. What it returns is checked.
+        taught: whether the labels are the probabilities of a teacher.
 
     Raises:
         UsageError: ``own`` is not a function, or the recipe has options of the loss that it replaces.
     """
+    if own is not None and taught:
+        raise UsageError(
+            "loss is given, and the recipe has a teacher, whose probabilities it learns with its own loss.",
+            "Pass recipe.replace(teacher=''), or omit loss.",
+        )
     if own is not None:
         options: dict[str, float | str] = {"label_smoothing": label_smoothing, "outliers": outliers}
         return _own_loss(own, options if weights is None else options | {"class_weights": "balanced"})
+    if taught:
+        return soft_nll
     if not (label_smoothing or outliers or weights is not None):
         return F.nll_loss
     return partial(smoothed_nll, smoothing=label_smoothing, weights=weights)
@@ -88,6 +98,11 @@ def smoothed_nll(
 def image_weights(labels: Int64[Tensor, "b"], weights: Float[Tensor, "classes"]) -> Float[Tensor, "b"]:
     """Return the weight of each image in the loss: that of its class; 1 for ``NO_CLASS``."""
     return torch.where(labels == NO_CLASS, 1.0, weights[labels.clamp(min=0)])
+
+
+def soft_nll(log_probs: Float[Tensor, "b classes"], probabilities: Float[Tensor, "b classes"]) -> Float[Tensor, ""]:
+    """Return the cross-entropy of log-probabilities and the probabilities that they are to have."""
+    return -(probabilities * log_probs).sum(1).mean()
 
 
 def _own_loss(own: Loss, options: dict[str, float | str]) -> Loss:

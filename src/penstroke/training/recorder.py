@@ -21,6 +21,7 @@ from penstroke.training.adapt import adapt_to
 from penstroke.training.callbacks import Callback, check_callbacks
 from penstroke.training.checkpoint import Checkpoint, Checkpointer, latest
 from penstroke.training.conditions import check_processes, training_conditions
+from penstroke.training.distillation import open_teacher
 from penstroke.training.fitted import Fitted
 from penstroke.training.history import EpochRow, Progress
 from penstroke.training.init import Init
@@ -127,6 +128,8 @@ def train_run(
         report(note)
     check_network(recipe.network, (channels, height, width), len(data.train.classes))
     check_statistics(recipe.mean, recipe.std, channels)
+    if recipe.teacher:
+        open_teacher(recipe.teacher, data.train, used)
     values = {"data": _source(data), "checkpoint_every": str(interval), "init": init.to_json() if init else None}
     values["job"] = job
     run = runs.create(recipe.name, conditions, out, recipe, **values)

@@ -51,7 +51,8 @@ def build_start(
         UsageError: a part of the recipe does not apply to the images or to ``loss``, or ``world`` is not connected.
     """
     weights = class_weights(recipe.class_weights, train, device)
-    loss_of = build_loss(recipe.label_smoothing, recipe.augmentation.outliers, weights, loss)
+    outliers, taught = recipe.augmentation.outliers, bool(recipe.teacher)
+    loss_of = build_loss(recipe.label_smoothing, outliers, weights, loss, taught=taught)
     spec = recipe.network if module is None else UnregisteredNetwork()
     description = describe(spec, train, data.card.preprocessing, *statistics(recipe, init))
     pictures = data.outliers.parts()[0] if data.outliers else None

@@ -4,6 +4,7 @@ This package imports neither torch nor onnxruntime before a backend is opened.
 """
 
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -54,9 +55,19 @@ class Backend(Protocol):
         ...
 
 
+class BackendOpener(ABC):
+    """A backend that is not opened yet."""
+
+    name: str
+
+    @abstractmethod
+    def __call__(self) -> Backend:
+        """Return the opened backend."""
+
+
 @dataclass(frozen=True)
-class BackendOpener:
-    """A backend that is not opened yet.
+class FileOpener(BackendOpener):
+    """The backend of a model file or an ONNX file that is not opened yet.
 
     Args:
         path: model file (``torch``) or ONNX file (``onnx``).
@@ -88,7 +99,7 @@ class BackendOpener:
         return TorchBackend.open(self.path, self.device)
 
 
-def choose_backend(path: Path, name: str = "auto", device: str = "cpu", threads: int | None = None) -> BackendOpener:
+def choose_backend(path: Path, name: str = "auto", device: str = "cpu", threads: int | None = None) -> FileOpener:
     """Return the backend for a model file.
 
     ONNX files are computed by onnxruntime, model files by PyTorch. The bundled model is available to both; on the CPU,
@@ -98,7 +109,7 @@ def choose_backend(path: Path, name: str = "auto", device: str = "cpu", threads:
         path: model file or ONNX file.
         name: one of ``BACKENDS``.
         device: ``auto``, ``cpu``, ``cuda``, ``mps`` or ``xpu``.
-        threads: see ``BackendOpener``.
+        threads: see ``FileOpener``.
 
     Raises:
         UsageError: ``name`` is unknown, or the backend cannot compute this file or on this device.
@@ -121,4 +132,4 @@ def choose_backend(path: Path, name: str = "auto", device: str = "cpu", threads:
             f"The device is {device!r}, and onnxruntime computes {path} on the CPU.",
             "Omit the device, or use a run or a model file with the backend torch.",
         )
-    return BackendOpener(path, kind, device, threads)
+    return FileOpener(path, kind, device, threads)

@@ -61,3 +61,11 @@ class FlatLinear(nn.Linear):
         if weight is not None and weight.shape == self.weight.shape:  # PyTorch rejects any other shape
             state[prefix + "weight"] = weight.unflatten(1, self._shape).permute(0, 2, 3, 1).flatten(1)
         super()._load_from_state_dict(state, prefix, *arguments)
+
+
+class MeanOverPixels(nn.Module):
+    """The mean of each channel over all pixels."""
+
+    def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c"]:
+        """Return the means."""
+        return input.mean((2, 3))
