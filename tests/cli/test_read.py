@@ -41,7 +41,7 @@ def test_lines_boxes_and_a_drawing(
     done = penstroke("read", model, "--json", path, "--out", tmp_path / "drawn")
     assert done.code == 0
     (found,) = done.json
-    assert found.keys() == {"file", "run", "lines", "digits", "rejected", "picture"}
+    assert found.keys() == {"file", "run", "lines", "digits", "rejected", "rotation", "picture"}
     assert found["run"] == str(model)
     assert [len(line) for line in found["lines"]] == [4, 3]
     assert "".join(digit["label"] for digit in found["digits"]) == "".join(found["lines"])
@@ -71,7 +71,7 @@ def test_unreadable_pictures_are_named_and_the_others_read(
     assert [bool(row["lines"]) for row in done.json] == [False, True, False]
     assert done.json[0]["error"]["kind"] == "data"
     assert done.json[2] | {"picture": ""} == {
-        "file": str(blank), "run": str(model), "lines": [], "digits": [], "rejected": [], "picture": "",
+        "file": str(blank), "run": str(model), "lines": [], "digits": [], "rejected": [], "rotation": 0, "picture": "",
     }  # fmt: skip
     plain = penstroke("read", model, broken, blank, "--out", tmp_path / "drawn")
     assert plain.code == 3

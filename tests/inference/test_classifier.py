@@ -15,7 +15,7 @@ from penstroke.data import Dataset
 from penstroke.errors import DataError, MissingExtraError, ModelError, RunError, UsageError
 from penstroke.evaluation import evaluate
 from penstroke.inference import Classifier
-from penstroke.inference.classifier import MIN_CONFIDENCE_AMONG_DIGITS
+from penstroke.inference.pages import MIN_CONFIDENCE_AMONG_DIGITS
 from penstroke.models.description import Calibration, Description
 from penstroke.networks import ConvNet
 from penstroke.runs import Run

@@ -58,10 +58,11 @@ def test_a_page_separates_digits_from_rejected_symbols() -> None:
     assert page.lines == ["0", "0"]
     assert len(page.digits) == len(page.rejected) == 2
     values = page.to_json()
-    assert values.keys() == {"lines", "digits", "rejected"}
+    assert values.keys() == {"lines", "digits", "rejected", "rotation"}
     assert values["digits"][0] == {"line": 0, "box": [1, 2, 9, 8], "label": "0", "probability": sure.probability}
     assert values["rejected"][0]["label"] is None
     assert repr(page) == "Page(lines=['0', '0'], rejected=2)"
     assert Page((), DataError("It is empty.")).to_json() == {
-        "lines": [], "digits": [], "rejected": [], "error": {"kind": "data", "message": "It is empty.", "remedy": ""},
+        "lines": [], "digits": [], "rejected": [], "rotation": 0,
+        "error": {"kind": "data", "message": "It is empty.", "remedy": ""},
     }  # fmt: skip

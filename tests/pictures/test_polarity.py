@@ -6,22 +6,33 @@ from scipy import ndimage
 
 from benchmarks.trial_pictures import trial
 from penstroke.pictures.basics import resize, to_grey
-from penstroke.pictures.polarity import _best_window, _find_marks, _strokes
+from penstroke.pictures.polarity import _best_window, _find_marks, _strokes, ink_in_photograph
 
 
 @pytest.mark.parametrize("kind", ["plain", "squared", "shadow", "dark", "pencil", "noisy"])
-def test_a_score_up_to_the_minimum_may_be_0_and_others_are_exact(kind: str) -> None:
+def test_a_score_up_to_the_minimum_is_none_and_others_are_exact(kind: str) -> None:
     grey = to_grey(trial(3, kind)[0])
     small = resize(grey, min(1.0, 120 / max(grey.shape)))
     edges = ndimage.gaussian_gradient_magnitude(small, 0.7)
-    for page in (small, 255 - small):
-        score, mask = _best_window(page, edges, 0.5, 0.0)
+    for bright in (False, True):
+        estimate, score = _best_window(small, bright, edges, 0.0)
+        assert estimate
         assert score > 0
-        same, same_mask = _best_window(page, edges, 0.5, 0.99 * score)
-        assert same == score
-        assert np.array_equal(mask, same_mask)
-        assert _best_window(page, edges, 0.5, score)[0] <= score
-        assert _best_window(page, edges, 0.5, 1e9)[0] == 0
+        same, same_score = _best_window(small, bright, edges, 0.99 * score)
+        assert same
+        assert same_score >= score  # a smaller window that is less good does not exclude a larger one
+        assert _best_window(small, bright, edges, 1e9) == (None, 0.0)
+
+
+@pytest.mark.parametrize("seed", [2, 5, 8])
+def test_the_grain_inside_a_wide_stroke_is_not_taken_for_strokes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ink = ndimage.gaussian_filter(np.pad(np.ones((240, 44)), ((60, 60), (128, 128))), 1.5)
+    grain = ndimage.gaussian_filter(rng.normal(size=ink.shape), 1)
+    grey = 220 - 120 * ink * np.clip(0.8 + 1.2 * grain, 0, 1) + rng.normal(0, 1, ink.shape)
+    estimate = ink_in_photograph(grey.astype(np.float32))
+    assert not estimate.bright
+    assert 25 < estimate.width < 60
 
 
 @pytest.mark.parametrize("kind", ["plain", "crumpled", "squared"])

@@ -21,7 +21,8 @@ from penstroke.pictures.cuts import (
     find_seams,
     without_fragments,
 )
-from penstroke.pictures.segment import Symbol, segment
+from penstroke.pictures.ink import find_ink
+from penstroke.pictures.segment import Symbol, segment, segment_ink
 from penstroke.pictures.shape import to_symbol
 
 DIGITS, LABELS = unseen_digits()
@@ -64,7 +65,7 @@ def clear(digit: int, k: int) -> int:
 
 
 def text(symbols: list[Symbol], score: ScoreFunction) -> list[str]:
-    labels = score(np.stack([s.image for s in symbols])).argmax(1)
+    labels = score(np.stack([s.image for s in symbols if s.image is not None])).argmax(1)
     lines = [""] * (max(s.line for s in symbols) + 1)
     for symbol, label in zip(symbols, labels, strict=True):
         lines[symbol.line] += str(label)
@@ -123,6 +124,43 @@ def test_dashes_dots_and_underlines_are_ignored(score: ScoreFunction) -> None:
     picture[-22:-18, 30:-30] = 30
     picture[8:12, 8:12] = 30
     assert [s.box for s in segment(picture, score)] == boxes
+
+
+def test_lines_of_different_heights_are_read(score: ScoreFunction) -> None:
+    large = sheet_of(["308"]).repeat(3, 0).repeat(3, 1)
+    small = np.full((200, large.shape[1]), 230, np.uint8)
+    part = sheet_of(["65940"])
+    small[: part.shape[0], : part.shape[1]] = part
+    assert text(segment(np.vstack([large, small]), score), score) == ["308", "65940"]
+
+
+def test_points_and_dashes_are_marks_without_an_image(score: ScoreFunction) -> None:
+    picture = sheet_of(["1234"], gap=0.8)
+    digits = segment(picture, score)
+    (first, second, third), bottom = (s.box for s in digits[:3]), digits[0].box[1] + digits[0].box[3]
+    gap = (first[0] + first[2] + second[0]) // 2
+    picture[bottom - 8 : bottom, gap - 4 : gap + 4] = 30
+    picture[bottom - 32 : bottom - 26, second[0] + second[2] + 14 : third[0] - 14] = 30
+    marks = segment_ink(find_ink(picture), score)
+    assert [mark.image is None for mark in marks] == [False, True, False, True, False, False]
+    assert {mark.line for mark in marks} == {0}
+    x, y, width, height = marks[1].box
+    assert abs(x - gap + 4) <= 3
+    assert abs(y - bottom + 8) <= 3
+    assert max(width, height) <= 14
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_turned_ink_is_that_of_the_turned_picture(quarters: int) -> None:
+    ink = find_ink(sheet_of(["12", "345"]))
+    turned = ink
+    for _ in range(quarters):
+        turned = turned.turned()
+    assert np.array_equal(turned.level, np.rot90(ink.level, quarters))
+    assert np.array_equal(turned.mask, np.rot90(ink.mask, quarters))
+    for number, (top, left, bottom, right) in enumerate(turned.components.boxes, 1):
+        rows, columns = np.nonzero(turned.components.labels == number)
+        assert (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1) == (top, left, bottom, right)
 
 
 def test_an_empty_page_raises(score: ScoreFunction) -> None:

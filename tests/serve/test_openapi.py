@@ -142,7 +142,13 @@ def test_schemathesis(server: Server) -> None:
 
 def test_differences_from_the_description_are_found() -> None:
     schema = {"$ref": "#/components/schemas/Page"}
-    page = {"lines": ["1"], "digits": [], "rejected": [], "timing": {"queue_ms": 1, "compute_ms": 1.5, "shared": 1}}
+    page = {
+        "lines": ["1"],
+        "digits": [],
+        "rejected": [],
+        "rotation": 0,
+        "timing": {"queue_ms": 1, "compute_ms": 1.5, "shared": 1},
+    }
     assert problems(page, schema) == []
     assert problems(page | {"lines": [1]}, schema) == ["body.lines[0] is 1, not ['string']"]
     del page["timing"]

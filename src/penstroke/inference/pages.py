@@ -97,8 +97,7 @@ class PageReader:
         predictions = iter(make_predictions(self.score(np.stack(images)), self.classes, threshold))
         other = Prediction((), tuple(self.classes), OTHER_SIZE)
         return tuple(
-            Detection(s.line, s.box, other if s.image is None else next(predictions), s.image, s.component)
-            for s in symbols
+            Detection(s.line, s.box, other if s.image is None else next(predictions), s.image) for s in symbols
         )
 
 

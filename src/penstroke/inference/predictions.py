@@ -81,8 +81,6 @@ class Detection:
     prediction: Prediction
     image: UInt8[ndarray, "h w"] | None = field(default=None, repr=False, compare=False)
     """The image of the symbol that the network takes."""
-    component: int = field(default=-1, repr=False, compare=False)
-    """Index of the symbol's connected ink, which it shares with the symbols that it touches; -1 if it is not known."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

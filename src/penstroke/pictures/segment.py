@@ -1,13 +1,12 @@
 """Segment a picture of many digits into single digits, by lines and in reading order.
 
 Components of ink are grouped into lines, which may be rotated by up to 12 degrees. Components of one digit are joined,
-and digits that touch are cut. Frames and underlines are ignored, and other components without the size of a digit, such as
-dashes and dots, are marked as such.
-Ambiguous cases are decided by a scoring function; this module does not depend on models.
+and digits that touch are cut. Frames and underlines are ignored. Other components without the size of a digit, such as
+dashes and dots, are marked as such. Ambiguous cases are decided by a scoring function; this module does not depend on
+models.
 """
 
 from dataclasses import dataclass, replace
-from itertools import count
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -39,13 +38,11 @@ class Symbol:
 
     Args:
         line: the index of its line, from the top.
-        component: the index of its component of ink, which several digits that touch share.
         box: ``(x, y, width, height)`` in pixels of the picture.
         image: ``uint8`` ``[28, 28]``, normalised as by ``prepare``; None for a mark without the size of a digit.
     """
 
     line: int
-    component: int
     box: tuple[int, int, int, int]
     image: UInt8[ndarray, "28 28"] | None
 
@@ -128,17 +125,15 @@ def segment_ink(ink: Ink, score: ScoreFunction) -> list[Symbol]:
     slope = find_slope(np.isin(ink.components.labels, [label for c in components for label in c.labels]))
     symbols: list[Symbol] = []
     line = 0
-    number = count()
     for members in find_lines(components, height, slope):
         in_line: list[Symbol] = []
         height = usual_height(members)
         for component in join(ink, members, height, score):
-            place = line, next(number)
             if _is_digit_sized(component, height):
-                in_line += _symbols(ink, component, height, place, score)
+                in_line += _symbols(ink, component, height, line, score)
             else:
                 mask = np.isin(ink.components.labels, component.labels)
-                in_line.append(Symbol(*place, _box(mask, 0, 0, ink.scale), None))
+                in_line.append(Symbol(line, _box(mask, 0, 0, ink.scale), None))
         if any(symbol.image is not None for symbol in in_line):
             symbols += in_line
             line += 1
@@ -294,18 +289,8 @@ def _is_digit_sized(component: Component, height: float) -> bool:
     return 0.45 * height <= component.height <= 2.2 * height and component.width <= 12 * height
 
 
-def _symbols(
-    ink: Ink, component: Component, height: float, place: tuple[int, int], score: ScoreFunction
-) -> list[Symbol]:
-    """Return the digits in a component, of which most have one.
-
-    Args:
-        ink: the ink of the picture.
-        component: the component.
-        height: the usual height of the line's digits in pixels.
-        place: the index of its line, and its own.
-        score: see ``segment``.
-    """
+def _symbols(ink: Ink, component: Component, height: float, line: int, score: ScoreFunction) -> list[Symbol]:
+    """Return the digits in a component, of which most have one."""
     level = _level(ink, component)
     top, left = _origin(ink, component)
     tall = max(0.9 * height, min(component.height, 1.3 * height))
@@ -316,7 +301,7 @@ def _symbols(
     if wide or (doubtful and log_scores(score, [to_symbol(level)])[0].max() <= CERTAIN):
         parts = cut_digits(level, min(height, component.height), ink.width, score) or [level]
     scale = ink.scale
-    return [Symbol(*place, _box(part > 0.25, top, left, scale), to_symbol(part)) for part in parts]
+    return [Symbol(line, _box(part > 0.25, top, left, scale), to_symbol(part)) for part in parts]
 
 
 def _box(mask: Bool[ndarray, "h w"], top: int, left: int, scale: float) -> tuple[int, int, int, int]:

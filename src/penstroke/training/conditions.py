@@ -1,10 +1,13 @@
-"""The conditions of a training run: those of every result, and the number of processes."""
+"""The conditions of a training run: those of every result, and the number of processes; and when they change."""
 
 from typing import Any
 
+from penstroke.data import Dataset, training_fingerprint
 from penstroke.errors import RunError
 from penstroke.recipes import Recipe
-from penstroke.runtime import environment
+from penstroke.runs import Run
+from penstroke.runtime import differences, environment
+from penstroke.training.checkpoint import Checkpoint
 from penstroke.training.world import World
 
 PROCESSES = "processes"
@@ -38,3 +41,19 @@ def check_processes(recipe: Recipe, before: dict[str, Any], world: World) -> Non
             f"in {known}, and would be continued in {world.size}.",
             f"Start {known}, or train a new run with scaling none, which any number of processes continues.",
         )
+
+
+def changed_conditions(run: Run, checkpoint: Checkpoint, data: Dataset, conditions: dict[str, Any]) -> list[str]:
+    """Return the conditions because of which a resumed training run may differ from an uninterrupted one.
+
+    Raises:
+        RunError: the images differ.
+    """
+    if checkpoint.context["images"] != training_fingerprint(data):
+        raise RunError(
+            f"The training images are not those that {run.path} was trained on.",
+            "Restore the images, or train a new run.",
+        )
+    missing = int(checkpoint.context["metrics"]) - run.metrics.size
+    shorter = [f"{run.metrics.path.name} lacks {missing} bytes"] if missing > 0 else []
+    return differences(checkpoint.context["conditions"], conditions) + shorter

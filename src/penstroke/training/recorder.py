@@ -16,11 +16,11 @@ from penstroke.models.files import model_bytes
 from penstroke.models.modules import check_network, weights_of
 from penstroke.recipes import Recipe
 from penstroke.runs import Run
-from penstroke.runtime import choose_device, differences, enough_memory, training_dtype
+from penstroke.runtime import choose_device, enough_memory, training_dtype
 from penstroke.training.adapt import adapt_to
 from penstroke.training.callbacks import Callback, check_callbacks
 from penstroke.training.checkpoint import Checkpoint, Checkpointer, latest
-from penstroke.training.conditions import check_processes, training_conditions
+from penstroke.training.conditions import changed_conditions, check_processes, training_conditions
 from penstroke.training.distillation import open_teacher
 from penstroke.training.fitted import Fitted
 from penstroke.training.history import EpochRow, Progress
@@ -183,7 +183,7 @@ def resume_run(
         init = Init.from_json(run.record.init) if run.record.init else None
         if init and checkpoint is None:
             init = init.reopened()
-        differ = _differences(run, checkpoint, data, conditions) if checkpoint else []
+        differ = changed_conditions(run, checkpoint, data, conditions) if checkpoint else []
         position = checkpoint.snapshot.values if checkpoint else {}
         after = f"epoch {position['epoch']}, step {position['step']}" if checkpoint else None
         report(f"{run.path} resumes after {after}" if after else f"{run.path} has no checkpoint and restarts")
@@ -241,22 +241,6 @@ def _recorded_interval(run: Run) -> CheckpointInterval:
         return CheckpointInterval.parse(run.record.checkpoint_every or "auto")
     except UsageError as error:
         raise RunError(f"The run {run.path} is damaged: {error.message}", "Give the interval again.") from error
-
-
-def _differences(run: Run, checkpoint: Checkpoint, data: Dataset, conditions: dict[str, Any]) -> list[str]:
-    """Return the conditions because of which a resumed training run may differ from an uninterrupted one.
-
-    Raises:
-        RunError: the images differ.
-    """
-    if checkpoint.context["images"] != training_fingerprint(data):
-        raise RunError(
-            f"The training images are not those that {run.path} was trained on.",
-            "Restore the images, or train a new run.",
-        )
-    missing = int(checkpoint.context["metrics"]) - run.metrics.size
-    shorter = [f"{run.metrics.path.name} lacks {missing} bytes"] if missing > 0 else []
-    return differences(checkpoint.context["conditions"], conditions) + shorter
 
 
 def _train(run: Run, training: _Training, checkpoint: Checkpoint | None) -> Fitted:
