@@ -7,11 +7,11 @@ from benchmarks.conditions import RESULTS
 
 SHARES = {
     "single digits": ("generated single digits, all kinds of paper", "98.5 %"),
-    "scikit-learn digits": ("scikit-learn's digits of 8 x 8 pixels, enlarged", "97 %"),
+    "scikit-learn digits": ("scikit-learn's digits of 8 x 8 pixels, enlarged", "97.8 %"),
     "browser digits": ("digits drawn in a browser with a mouse path", "97 %"),
     "photographs": ("photographs of pen on paper", "all"),
-    "lines": ("generated lines of 5 digits, none touching: whole lines", "96 %"),
-    "lines touching": ("the same, one pair touching: whole lines", "80 %"),
+    "lines": ("generated lines of 5 digits, none touching: whole lines", "97 %"),
+    "lines touching": ("the same, one pair touching: whole lines", "82 %"),
     "outliers rejected": ("outliers (no digit) of 8 kinds: rejected", "95 %"),
 }
 """Rows that are a fraction of pictures: description, and the target fraction."""
@@ -52,13 +52,39 @@ def pictures() -> str:
 
 
 def papers() -> str:
-    """Return the table of single digits by kind of paper, compared with pictures that are merely resized."""
+    """Return the table of single digits by kind of paper, compared with simple preparations."""
     row = _rows().get("single digits")
     if not row:
         return NOT_MEASURED
-    lines = ["| kind of picture | prepared | merely resized | n |", "|---|---|---|---|"]
+    lines = ["| kind of picture | prepared | Otsu, crop, fit, centre | merely resized | n |", "|---|---|---|---|---|"]
     for name, kind in {**row["kinds"], "**all**": row}.items():
-        lines.append(f"| {name} | {_percent(kind)} | {_percent(kind['resized'])} | {kind['n']} |")
+        simple = f"{_percent(kind['otsu'])} | {_percent(kind['resized'])}"
+        lines.append(f"| {name} | {_percent(kind)} | {simple} | {kind['n']} |")
+    return "\n".join(lines)
+
+
+def pages() -> str:
+    """Return the table of the pages without digits on which none are found."""
+    saved = RESULTS / "page-rejection.json"
+    if not saved.exists():
+        return NOT_MEASURED.replace("benchmarks.pictures", "benchmarks.page_rejection")
+    figures = json.loads(saved.read_text(encoding="utf-8"))
+    kinds, shipped = figures["kinds"], figures["scikit-image"]
+    rows = [(name, row["none"], row["n"]) for name, row in kinds.items()]
+    rows.append(("**all kinds**", sum(none for _, none, _ in rows), sum(n for _, _, n in rows)))
+    rows.append(("pictures that scikit-image ships", sum(not count for count in shipped.values()), len(shipped)))
+    lines = ["| pages | no digits are found | n |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {100 * none / n:.1f} % | {n} |" for name, none, n in rows)])
+
+
+def turned() -> str:
+    """Return the table of the pages that are turned."""
+    saved = RESULTS / "turned-pages.json"
+    if not saved.exists():
+        return NOT_MEASURED.replace("benchmarks.pictures", "benchmarks.turned_pages")
+    lines = ["| turned by | as good as upright | rejected | worse | n |", "|---|---|---|---|---|"]
+    for turn, row in json.loads(saved.read_text(encoding="utf-8"))["turned"].items():
+        lines.append(f"| {turn} degrees | {row['as good']} | {row['rejected']} | {row['worse']} | {row['n']} |")
     return "\n".join(lines)
 
 

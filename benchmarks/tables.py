@@ -16,7 +16,7 @@ from benchmarks.elastic_table import elastic
 from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
 from benchmarks.own_pictures_table import own_pictures, peers
-from benchmarks.pictures_table import papers, pictures
+from benchmarks.pictures_table import pages, papers, pictures, turned
 from benchmarks.ready_table import ready, ready_files
 from benchmarks.rejection_table import rejection
 from benchmarks.serving_table import backends, clients, serving
@@ -195,6 +195,7 @@ TABLES = {
     "more_speed": more_speed,
     "onnx_speed": onnx_speed,
     "own_pictures": own_pictures,
+    "pages": pages,
     "papers": papers,
     "peers": peers,
     "pictures": pictures,
@@ -204,6 +205,7 @@ TABLES = {
     "reliability": reliability,
     "speed": speed,
     "transfer": transfer,
+    "turned": turned,
     "audit": audit,
     "claims_conditions": claims_conditions,
     "distributed": distributed,

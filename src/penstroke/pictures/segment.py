@@ -22,7 +22,7 @@ SLOPES = np.linspace(-0.21, 0.21, 29)
 """Slopes of lines that are tried: up to 12 degrees in either direction."""
 MIN_STRENGTH = 0.5
 """Minimum mean level of a component, relative to that of the component with most ink."""
-MIN_THICKNESS = 0.25
+MIN_THICKNESS = 0.4
 """Minimum area of a component, relative to its longer side times the stroke width."""
 MAX_SINGLE_WIDTH = 0.45
 """Width of a component, relative to its height, up to which it is one digit."""
