@@ -26,7 +26,7 @@ def opened(folder: Path, base: Recipe = BASE, *ranges: str) -> Tuning:
 
 
 def test_a_killed_search_resumes(command: Callable[..., Any], tmp_path: Path) -> None:
-    sizes = ("--images", 600, "--epochs", 2, "--channels", 4, 8, "--batch-size", 20, "--data", "mnist5k")
+    sizes = ("--images", 300, "--epochs", 1, "--channels", 4, 8, "--batch-size", 20, "--data", "mnist5k")
     words = ("tune", "--range", "lr=0.05..5", "--range", "hidden=8..32", *sizes, "--out", tmp_path / "t", "--jobs", 2)
     code, _ = command(*words, "--trials", 100).stop_after(2, signal.SIGKILL)
     assert code == -signal.SIGKILL

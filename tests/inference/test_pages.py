@@ -8,7 +8,6 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from benchmarks.pages_without_digits import page_without_digits
 from penstroke import Classifier
 from penstroke.data import Dataset
 from penstroke.inference.pages import OTHER_SIZE, box_before_turns
@@ -68,8 +67,3 @@ def test_points_are_rejected_with_the_reason(classifier: Classifier, page: UInt8
     assert found.lines == classifier.read(page).lines
     (point,) = found.rejected
     assert (point.line, point.prediction.reason, point.to_json()["probability"]) == (0, OTHER_SIZE, None)
-
-
-def test_words_are_not_turned_into_digits(classifier: Classifier) -> None:
-    found = [classifier.read(page_without_digits(seed, "words", "development")) for seed in range(100, 103)]
-    assert sum(len(page.digits) for page in found) == 0
