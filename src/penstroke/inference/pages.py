@@ -23,7 +23,7 @@ MIN_MARKS, MAX_MARKS = 3, 60
 CLEAR_PAGE, CLEAR_MARK = -1.5, -0.3
 """Evidence against digits below which a turned page shows digits, and up to which, per mark, a page is not on its side.
 """
-MIN_GAIN = 1.0
+MIN_GAIN = 2.0
 """Minimum difference of the evidence against digits between an upright page and a turned one."""
 
 Box = tuple[int, int, int, int]
