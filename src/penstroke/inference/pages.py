@@ -23,6 +23,8 @@ MIN_MARKS, MAX_MARKS = 3, 60
 CLEAR_PAGE, CLEAR_MARK = -1.5, -0.3
 """Evidence against digits below which a turned page shows digits, and up to which, per mark, a page is not on its side.
 """
+MIN_MARKS_OF_LINE = 2
+"""Minimum mean number of marks of the lines of a page that is turned."""
 MIN_GAIN = 2.0
 """Minimum difference of the evidence against digits between an upright page and a turned one."""
 
@@ -80,7 +82,9 @@ class PageReader:
                 continue
             found = self._marks(ink)
             evidence = evidence_against_digits(found)
-            if _count(found) >= MIN_MARKS and evidence < min(CLEAR_PAGE, least - MIN_GAIN):
+            # On its side, one line of digits is as many lines of one mark.
+            in_lines = _count(found) >= MIN_MARKS_OF_LINE * len({mark.line for mark in found})
+            if in_lines and _count(found) >= MIN_MARKS and evidence < min(CLEAR_PAGE, least - MIN_GAIN):
                 turns, marks, least = quarters, found, evidence
         return turns, marks
 
