@@ -36,8 +36,11 @@ def test_a_service_that_ends_wakes_the_main_thread(service: socket.socket) -> No
 
 
 def test_a_service_that_answers_does_nothing(service: socket.socket) -> None:
+    before = signal.getsignal(cluster._SIGNAL)
     with service, Watch(address(service), LIMIT):
+        assert signal.getsignal(cluster._SIGNAL) != before, "the main thread is watched"
         time.sleep(3 * LIMIT)
+    assert signal.getsignal(cluster._SIGNAL) == before
 
 
 def test_an_interruption_below_the_limit_does_nothing(service: socket.socket) -> None:
@@ -45,8 +48,11 @@ def test_an_interruption_below_the_limit_does_nothing(service: socket.socket) ->
     with Watch(address(service), 5.0):
         service.close()
         time.sleep(0.2)
-        with socket.create_server(("127.0.0.1", port)):
+        with socket.create_server(("127.0.0.1", port)) as again:
             time.sleep(0.2)
+            again.settimeout(5)
+            connection, _ = again.accept()  # the watch has asked again
+            connection.close()
 
 
 def test_other_threads_are_not_watched(service: socket.socket) -> None:

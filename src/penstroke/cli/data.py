@@ -179,7 +179,7 @@ def shard(
     """Write all splits of a dataset as shards, and return their number."""
     from penstroke.cli.progress import Downloads, counter
     from penstroke.data import load
-    from penstroke.data.shards import write_shards
+    from penstroke.data.shards import splits_of, write_shards
 
     require_extra("scale", "pyarrow.parquet")  # before the data are read
     dataset = load(data, progress=Downloads(), size=size, skip_broken=skip_broken)
@@ -187,11 +187,7 @@ def shard(
         warn(note)
     with counter("shards written") as report:
         paths = write_shards(dataset, out, shard_size << 20, report)
-    split_sizes = {
-        split.name: len(split)
-        for split in (dataset.train, dataset.validation, dataset.test if dataset.has_test else None)
-        if split
-    }
+    split_sizes = {split.name: len(split) for split in splits_of(dataset)}
     value = {"folder": str(out), "shards": [path.name for path in paths], "images": split_sizes}
     counts = ", ".join(f"{count} images of {name}" for name, count in split_sizes.items())
     return Result(value, f"{out}: {len(paths)} shards, {counts}")

@@ -94,8 +94,7 @@ def check_inapplicable(mode: str, options: dict[str, Any]) -> None:
     Raises:
         UsageError: one or more are given; all of them are listed.
     """
-    given = [name for name, value in options.items() if value is not None and value is not False]
-    if given:
+    if given := _given(options):
         raise UsageError(f"{', '.join(given)}: not together with {mode}.", "Omit one of the two.")
 
 
@@ -105,6 +104,9 @@ def check_without_seeds(options: dict[str, Any]) -> None:
     Raises:
         UsageError: one is given.
     """
-    given = next((name for name, value in options.items() if value not in (None, False)), None)
-    if given:
-        raise UsageError(f"{given} applies only to several trainings.", "Add --seeds, for example --seeds 5.")
+    if given := _given(options):
+        raise UsageError(f"{given[0]} applies only to several trainings.", "Add --seeds, for example --seeds 5.")
+
+
+def _given(options: dict[str, Any]) -> list[str]:
+    return [name for name, value in options.items() if value is not None and value is not False]

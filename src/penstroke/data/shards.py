@@ -144,6 +144,11 @@ def _name(shard: "Shard") -> str:
     return shard_name(about.split, about.number, about.shards.get(about.split, 0))
 
 
+def splits_of(data: Dataset) -> list[Split]:
+    """Return the splits of a dataset that are written: training, and validation and test if it has them."""
+    return [split for split in (data.train, data.validation, data.test if data.has_test else None) if split]
+
+
 def write_shards(
     data: Dataset,
     folder: Path,
@@ -172,7 +177,7 @@ def write_shards(
             f"{data.requested} has corrections, which are not written as shards.",
             f"Write the shards of the data without them, and train with --data SHARDS+{data.corrections.given}.",
         )
-    splits = [split for split in (data.train, data.validation, data.test if data.has_test else None) if split]
+    splits = splits_of(data)
     known, per_shard = data.card, max(1, size // data.train.images[0].nbytes)
     counts = {split.name: -(-len(split) // per_shard) for split in splits}
     identity = json.dumps([known.name, per_shard, *(fingerprint(split) for split in splits)])

@@ -76,11 +76,8 @@ class PageReader:
             return 0, upright
         is_clear = least <= CLEAR_MARK * count
         turns, marks = 0, upright
-        for quarters in (1, 2, 3):
-            ink = ink.turned()
-            if is_clear and quarters != 2:
-                continue
-            found = self._marks(ink)
+        for quarters in (2,) if is_clear else (1, 2, 3):
+            found = self._marks(ink.turned(quarters))
             evidence = evidence_against_digits(found)
             # On its side, one line of digits is as many lines of one mark.
             in_lines = _count(found) >= MIN_MARKS_OF_LINE * len({mark.line for mark in found})

@@ -33,12 +33,14 @@ class Components:
         numbers = np.concatenate([[0], np.cumsum(kept) * kept]).astype(np.int32)
         return Components(numbers[self.labels], self.boxes[kept])
 
-    def turned(self) -> "Components":
-        """Return the components of the mask turned by 90 degrees counterclockwise, with the same numbers."""
-        top, left, bottom, right = self.boxes.T
-        width = self.labels.shape[1]
-        boxes = np.stack([width - right, top, width - left, bottom], 1)
-        return Components(np.ascontiguousarray(np.rot90(self.labels)), boxes)
+    def turned(self, quarters: int = 1) -> "Components":
+        """Return the components of the mask turned counterclockwise by quarters, with the same numbers."""
+        boxes = self.boxes
+        for turn in range(quarters):
+            top, left, bottom, right = boxes.T
+            width = self.labels.shape[1 - turn % 2]
+            boxes = np.stack([width - right, top, width - left, bottom], 1)
+        return Components(np.ascontiguousarray(np.rot90(self.labels, quarters)), boxes)
 
 
 def find_components(mask: Bool[ndarray, "h w"]) -> Components:

@@ -57,9 +57,10 @@ class Ink:
         """``bool`` ``[h, w]``, true on strokes."""
         return self.components.labels > 0
 
-    def turned(self) -> "Ink":
-        """Return the ink of the picture turned by 90 degrees counterclockwise."""
-        return replace(self, level=np.ascontiguousarray(np.rot90(self.level)), components=self.components.turned())
+    def turned(self, quarters: int = 1) -> "Ink":
+        """Return the ink of the picture turned counterclockwise by quarters."""
+        level = np.ascontiguousarray(np.rot90(self.level, quarters))
+        return replace(self, level=level, components=self.components.turned(quarters))
 
 
 def find_ink(picture: UInt8[ndarray, "h w *c"], on_stage: StageCallback | None = None) -> Ink:

@@ -132,8 +132,7 @@ def segment_ink(ink: Ink, score: ScoreFunction) -> list[Symbol]:
             if _is_digit_sized(component, height):
                 in_line += _symbols(ink, component, height, line, score)
             else:
-                mask = np.isin(ink.components.labels, component.labels)
-                in_line.append(Symbol(line, _box(mask, 0, 0, ink.scale), None))
+                in_line.append(Symbol(line, _in_picture(component.box, ink.scale), None))
         if any(symbol.image is not None for symbol in in_line):
             symbols += in_line
             line += 1
@@ -307,6 +306,11 @@ def _symbols(ink: Ink, component: Component, height: float, line: int, score: Sc
 def _box(mask: Bool[ndarray, "h w"], top: int, left: int, scale: float) -> tuple[int, int, int, int]:
     """Return the bounding box of a mask as ``(x, y, width, height)`` in pixels of the picture."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    x0, y0 = (left + columns[0]) / scale, (top + rows[0]) / scale
-    x1, y1 = (left + columns[-1] + 1) / scale, (top + rows[-1] + 1) / scale
-    return round(x0), round(y0), round(x1 - x0), round(y1 - y0)
+    box = top + int(rows[0]), left + int(columns[0]), top + int(rows[-1]) + 1, left + int(columns[-1]) + 1
+    return _in_picture(box, scale)
+
+
+def _in_picture(box: tuple[int, int, int, int], scale: float) -> tuple[int, int, int, int]:
+    """Return a box ``(top, left, bottom, right)`` in working pixels as ``(x, y, width, height)`` in the picture."""
+    top, left, bottom, right = (side / scale for side in box)
+    return round(left), round(top), round(right - left), round(bottom - top)
