@@ -82,6 +82,18 @@ def test_lines_may_be_rotated(score: ScoreFunction, rotation: int) -> None:
     assert [s.line for s in symbols] == [0] * 5 + [1] * 5
 
 
+@pytest.mark.parametrize("rotation", [-6, 0, 6])
+def test_columns_of_numbers_are_read_from_the_left(score: ScoreFunction, rotation: int) -> None:
+    page = sheet_of(["46      413", "408     57", "17      860"], rotation=rotation)
+    assert text(segment(page, score), score) == ["46", "408", "17", "413", "57", "860"]
+
+
+def test_a_grid_of_digits_is_read_by_line(score: ScoreFunction) -> None:
+    page = sheet_of(["6    4", "4    5", "1    8"])
+    assert text(segment(page, score), score) == ["64", "45", "18"]
+    assert text(segment(sheet_of(["46    413"]), score), score) == ["46413"]
+
+
 def test_boxes_are_in_pixels_of_the_picture(score: ScoreFunction) -> None:
     picture = sheet_of(["28"])
     large = np.kron(picture, np.ones((12, 12), np.uint8))

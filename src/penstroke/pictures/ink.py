@@ -25,6 +25,7 @@ from penstroke.pictures.basics import (
 )
 from penstroke.pictures.components import Components, find_components
 from penstroke.pictures.filters import closing, dilation, median, percentile
+from penstroke.pictures.frames import remove_frames
 from penstroke.pictures.polarity import InkEstimate, estimate_ink, level_on_flat_paper
 from penstroke.pictures.ruled_lines import remove_ruled_lines
 
@@ -83,7 +84,8 @@ def find_ink(picture: UInt8[ndarray, "h w *c"], on_stage: StageCallback | None =
     level, noise = _level(grey, estimate)
     show_stage(on_stage, "illumination", lambda: level, f"noise {noise:.3f}")
     strength = ink_strength(level, estimate.mask, noise)
-    unruled = remove_ruled_lines(level, strength, noise)
+    unruled = remove_frames(level, strength, noise)
+    unruled = remove_ruled_lines(unruled, strength, noise)
     note = "none found" if unruled is level else "removed"
     show_stage(on_stage, "ruled lines", lambda: unruled / strength, note)
     components = ink_components(unruled, strength, noise)

@@ -60,11 +60,11 @@ def _remove_horizontal(level: Grey, strength: float, noise: float, thorough: boo
                 return level
             # Levels above the maximum have no influence on the slope.
             thin = np.where(small < max_level * strength, np.minimum(small, 0.6 * strength), 0)
-            shifts = _shifts(small.shape[1], _find_slope(thin))
-            lines = _find_lines(_sheared(small, shifts), strength, noise)
+            shifts = column_shifts(small.shape[1], _find_slope(thin))
+            lines = _find_lines(sheared(small, shifts), strength, noise)
             if not lines.any():
                 break
-            level = _without(level, _sheared(lines, -shifts), strength, noise, max(2, round(1.5 / factor)))
+            level = _without(level, sheared(lines, -shifts), strength, noise, max(2, round(1.5 / factor)))
             small = _reduced(level, factor)
     return level
 
@@ -125,12 +125,12 @@ def _reduced(level: Grey, factor: float) -> Grey:
     return np.asarray(Image.fromarray(level).resize(size, Image.Resampling.BOX))
 
 
-def _shifts(width: int, slope: float | Float[ndarray, "n 1"]) -> Int[ndarray, "*n w"]:
+def column_shifts(width: int, slope: float | Float[ndarray, "n 1"]) -> Int[ndarray, "*n w"]:
     """Return the number of pixels by which each column moves up along a slope, or along each of several slopes."""
     return np.round((np.arange(width) - width / 2) * slope).astype(int)
 
 
-def _sheared(level: Grey, shifts: Int[ndarray, " w"]) -> Grey:
+def sheared(level: Grey, shifts: Int[ndarray, " w"]) -> Grey:
     """Return ``level`` with column ``x`` moved up by ``shifts[x]`` and padded with 0."""
     height, width = level.shape
     margin = int(np.abs(shifts).max())
@@ -148,7 +148,7 @@ def _find_slope(level: Grey) -> float:
     ink = small[y, x].astype(np.float64)
 
     def sharpest(slopes: Float[ndarray, " n"]) -> float:
-        shifts = _shifts(small.shape[1], slopes[:, None])
+        shifts = column_shifts(small.shape[1], slopes[:, None])
         margin = int(np.abs(shifts).max())
         rows = small.shape[0] + 2 * margin
         # The sums of the rows of each sheared picture, from the few pixels that are not paper.

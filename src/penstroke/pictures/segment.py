@@ -28,6 +28,8 @@ MAX_SINGLE_WIDTH = 0.45
 """Width of a component, relative to its height, up to which it is one digit."""
 MIN_LINE_HEIGHT = 0.25
 """Minimum height of the digits of a line, relative to the usual height of the page."""
+MIN_GUTTER, MIN_MARKS = 1.5, 1.5
+"""Minimum distance of two columns, relative to the usual height, and minimum mean number of marks of their lines."""
 CERTAIN = -0.2
 """Log-probability of one digit above which a wider component is not cut."""
 
@@ -125,7 +127,8 @@ def segment_ink(ink: Ink, score: ScoreFunction) -> list[Symbol]:
     slope = find_slope(np.isin(ink.components.labels, [label for c in components for label in c.labels]))
     symbols: list[Symbol] = []
     line = 0
-    for members in find_lines(components, height, slope):
+    columns = find_columns(components, height, slope)
+    for members in (members for column in columns for members in find_lines(column, height, slope)):
         in_line: list[Symbol] = []
         height = usual_height(members)
         for component in join(ink, members, height, score):
@@ -205,6 +208,27 @@ def find_slope(mask: Mask) -> float:
         return float(np.square(np.bincount(rows - rows.min()).astype(float)).sum()) * (1 - 0.3 * abs(slope))
 
     return float(max(SLOPES, key=concentration))
+
+
+def find_columns(components: list[Component], height: float, slope: float) -> list[list[Component]]:
+    """Return the components by column from the left: numbers in several lines beside others, with a wide gap between.
+
+    Marks that are far apart in each line, as in a grid, are in one column.
+    """
+
+    def shift(c: Component) -> float:
+        return slope * (c.box[0] + c.box[2]) / 2
+
+    columns: list[list[Component]] = []
+    end = -np.inf
+    for component in sorted(components, key=lambda c: c.box[1] + shift(c)):
+        if component.box[1] + shift(component) > end + MIN_GUTTER * height:
+            columns.append([])
+        columns[-1].append(component)
+        end = max(end, component.box[3] + shift(component))
+    lines = [len(find_lines(column, height, slope)) for column in columns]
+    has_numbers = (count > 1 and len(column) >= MIN_MARKS * count for column, count in zip(columns, lines, strict=True))
+    return columns if all(has_numbers) else [components]
 
 
 def find_lines(components: list[Component], height: float, slope: float) -> list[list[Component]]:
