@@ -1,19 +1,20 @@
-"""Read digits, lines and forms, and compare with Tesseract: ``python -m benchmarks.page_readers MODEL``.
+"""Read digits, lines and forms, and compare with Tesseract: ``python -m benchmarks.page_readers MODEL MODEL ...``.
 
 The pictures are generated from MNIST's test digits (``trial_pictures``, ``forms``). A picture is correct if all of its
 lines are. With ``--tune``, held-out training digits take their place, and no figures are saved. Tesseract is limited
 to digits and is told whether a picture shows one character, one line or several; without its program, it is skipped.
+All models read the same pictures.
 Writes ``benchmarks/results/page-readers.json``.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cyclopts
 from jaxtyping import UInt8
 from numpy import ndarray
-from scipy.stats import binomtest
 
 from benchmarks.conditions import save_result
 from benchmarks.forms import KINDS, form
@@ -52,26 +53,30 @@ def mode(name: str) -> str:
 
 
 def count(read: Callable[[Picture], Sequence[str]], shown: list[tuple[Picture, list[str]]]) -> dict[str, Any]:
-    """Return how many pictures and lines are read correctly, with Wilson's 95 % interval of the first."""
+    """Return how many pictures and how many lines are read correctly."""
     found = [(list(read(picture)), lines) for picture, lines in shown]
-    right = sum(lines == truth for lines, truth in found)
-    interval = binomtest(right, len(found)).proportion_ci(method="wilson")
     right_lines = sum(min(lines.count(text), truth.count(text)) for lines, truth in found for text in set(truth))
     return {
-        "right": right,
+        "right": sum(lines == truth for lines, truth in found),
         "n": len(found),
-        "interval": [float(interval.low), float(interval.high)],
         "lines": {"right": right_lines, "n": sum(len(truth) for _, truth in found)},
     }
 
 
-def main(model: str = "ready", /, *, n: int = 200, tune: bool = False, only: str | None = None) -> None:
+def reader(classifier: Classifier, name: str) -> Callable[[Picture], Sequence[str]]:
+    """Return a function that reads the lines of a picture of one of ``SETS``."""
+    if name == "single digits":
+        return lambda picture: [classifier.predict(picture).label or ""]
+    return lambda picture: classifier.read(picture).lines
+
+
+def main(*models: str, n: int = 200, tune: bool = False, only: str | None = None) -> None:
     """Count the pictures that are read correctly.
 
     Parameters
     ----------
-    model
-        A run folder, a model file, or ``ready``.
+    models
+        Run folders, model files, or ``ready``, which is the default.
     n
         Number of pictures of each set.
     tune
@@ -80,22 +85,21 @@ def main(model: str = "ready", /, *, n: int = 200, tune: bool = False, only: str
         One of the sets, for a short trial whose figures are not saved.
     """
     runtime.configure()
-    classifier = Classifier.load(Path(model) if model != "ready" else model)
-    has_tesseract = tesseract.version()
-    if has_tesseract is None:
+    classifiers = [Classifier.load(Path(model) if model != "ready" else model) for model in models or ("ready",)]
+    version = tesseract.version()
+    if version is None:
         print("Tesseract is not installed and is skipped")
     rows = {}
     for name in (only,) if only else SETS:
         shown = pictures(name, n, tune)
-        if name == "single digits":
-            rows[name] = {"penstroke": count(lambda picture: [classifier.predict(picture).label or ""], shown)}
-        else:
-            rows[name] = {"penstroke": count(lambda picture: classifier.read(picture).lines, shown)}
-        if has_tesseract:
-            rows[name]["tesseract"] = count(lambda picture, name=name: tesseract.read(picture, mode(name)), shown)  # type: ignore[misc]
-        print(name, {reader: (row["right"], row["n"], row["lines"]) for reader, row in rows[name].items()}, flush=True)
+        rows[name] = {"penstroke": [count(reader(classifier, name), shown) for classifier in classifiers]}
+        if version:
+            rows[name]["tesseract"] = [count(partial(tesseract.read, mode=mode(name)), shown)]
+        print(
+            name, {key: [(row["right"], row["n"], row["lines"]) for row in found] for key, found in rows[name].items()}
+        )
     if not tune and not only:
-        print(f"Saved {save_result('page-readers', {'model': model, 'tesseract': has_tesseract, 'rows': rows})}")
+        print(f"Saved {save_result('page-readers', {'models': len(classifiers), 'tesseract': version, 'rows': rows})}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from scipy.stats import binomtest
+
 from benchmarks.conditions import RESULTS
 
 SHARES = {
@@ -86,6 +88,30 @@ def turned() -> str:
     for turn, row in json.loads(saved.read_text(encoding="utf-8"))["turned"].items():
         lines.append(f"| {turn} degrees | {row['as good']} | {row['rejected']} | {row['worse']} | {row['n']} |")
     return "\n".join(lines)
+
+
+def readers() -> str:
+    """Return the table of digits, lines and forms that are read, compared with Tesseract."""
+    saved = RESULTS / "page-readers.json"
+    if not saved.exists():
+        return NOT_MEASURED.replace("benchmarks.pictures", "benchmarks.page_readers")
+    figures = json.loads(saved.read_text(encoding="utf-8"))
+    lines = [
+        "| pictures | all lines correct (95 % interval) | the models | lines correct | Tesseract | n |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind, row in figures["rows"].items():
+        found, n = row["penstroke"], row["penstroke"][0]["n"]
+        rights = [count["right"] for count in found]
+        mean = sum(rights) / len(rights)
+        interval = binomtest(round(mean), n).proportion_ci(method="wilson")
+        reached = f"{100 * mean / n:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+        by_line = 100 * sum(count["lines"]["right"] for count in found) / sum(count["lines"]["n"] for count in found)
+        theirs = "".join(f"{100 * count['right'] / n:.1f} %" for count in row.get("tesseract", []))
+        each = f"{100 * min(rights) / n:.1f} to {100 * max(rights) / n:.1f}"
+        lines.append(f"| {kind} | {reached} | {each} | {by_line:.1f} % | {theirs} | {n:,} |")
+    models = f"Mean of {figures['models']} models of recipe `robust` with different seeds, which read the same pictures"
+    return "\n".join([*lines, "", f"{models}; Tesseract {figures['tesseract']}."])
 
 
 def _percent(row: dict[str, Any]) -> str:

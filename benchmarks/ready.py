@@ -1,14 +1,15 @@
 """Make the bundled model and measure it: ``python -m benchmarks.ready RUN`` (see ``make ready``).
 
-The weights of the run are rounded to 8 significant bits, so that float16 files and the web page hold exactly the same
-values, and the rounded model is calibrated again on the validation split of its training. MNIST's test set, digits of
-other origin and pictures without a digit are measured once, and choose nothing.
+The weights of the run, with batch normalisation as a part of the convolutions, are rounded to 8 significant bits, so
+that float16 files and the web page hold exactly the same values. The rounded model is calibrated again on the
+validation split of its training. MNIST's test set, digits of other origin and pictures without a digit are measured
+once, and choose nothing.
 """
 
 import gzip
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
+from torch import nn
 
 from benchmarks import outlier_pictures
 from benchmarks.conditions import save_result
@@ -26,10 +28,11 @@ from penstroke.data import Split, stratified_split
 from penstroke.evaluation import calibrate
 from penstroke.evaluation.calibration import calibration_error
 from penstroke.export.graph import onnx_graph
-from penstroke.export.precision import is_weight, round_model, store_as_float16
+from penstroke.export.precision import is_weight, round_model, round_weights, store_as_float16
 from penstroke.models import bundled, module_from, read_model, write_model
 from penstroke.models.committee import TEMPERATURE
 from penstroke.models.onnx_files import seal
+from penstroke.networks import NetworkSpec, PatchNet
 from penstroke.runs import Run
 from penstroke.storage import write_bytes
 
@@ -43,7 +46,7 @@ def build(run: Path) -> None:
     """Write the files of the bundled model from a run of recipe ``robust``."""
     description, weights = read_model(Run(run).model_path)
     recipe, data = Run(run).recipe(), load("mnist")
-    weights = round_model({name: array for name, array in weights.items() if name != TEMPERATURE})
+    weights = rounded(description.network, {name: array for name, array in weights.items() if name != TEMPERATURE})
     network = module_from(description, weights)
     assert recipe.validation
     _, validation = stratified_split(data.train, recipe.validation.share, recipe.validation.seed)
@@ -56,10 +59,31 @@ def build(run: Path) -> None:
     score = evaluate(Classifier.from_module(network, description), data.test).score
     description = replace(description, test=score.to_json())
     weights[TEMPERATURE] = np.array(temperature, np.float32)
-    stored = {name: array.astype(np.float16) if is_weight(array) else array for name, array in weights.items()}
+    stored = {name: _stored(array) for name, array in weights.items()}
     write_model(bundled.WEIGHTS, stored, description)
     graph = store_as_float16(onnx_graph(network, description))
     write_bytes(bundled.ONNX, seal(graph.SerializeToString(deterministic=True), description))
+
+
+def rounded(network: NetworkSpec, weights: Mapping[str, ndarray]) -> dict[str, ndarray]:
+    """Return weights that have 8 significant bits when batch normalisation is a part of the convolutions before it.
+
+    The ONNX exporter joins the two. The model file keeps them apart, because training needs the statistics.
+    """
+    result = round_model(weights)
+    if isinstance(network, PatchNet) and network.norm:
+        for number in range(1, len(network.channels) + 1):
+            layer = {key.split(".")[1]: array for key, array in weights.items() if key.startswith(f"norm{number}.")}
+            scale = layer["weight"] / np.sqrt(layer["running_var"] + nn.BatchNorm2d(1).eps)
+            scale = scale[:, None, None, None]
+            result[f"cn{number}.weight"] = round_weights(weights[f"cn{number}.weight"] * scale) / scale
+    return result
+
+
+def _stored(array: ndarray) -> ndarray:
+    """Return weights as float16 if that changes no value."""
+    half = array.astype(np.float16) if is_weight(array) else array
+    return half if np.array_equal(half.astype(array.dtype), array) else array
 
 
 def measure() -> dict[str, Any]:

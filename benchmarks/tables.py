@@ -16,7 +16,7 @@ from benchmarks.elastic_table import elastic
 from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
 from benchmarks.own_pictures_table import own_pictures, peers
-from benchmarks.pictures_table import pages, papers, pictures, turned
+from benchmarks.pictures_table import pages, papers, pictures, readers, turned
 from benchmarks.ready_table import ready, ready_files
 from benchmarks.rejection_table import rejection
 from benchmarks.serving_table import backends, clients, serving
@@ -206,6 +206,7 @@ TABLES = {
     "speed": speed,
     "transfer": transfer,
     "turned": turned,
+    "readers": readers,
     "audit": audit,
     "claims_conditions": claims_conditions,
     "distributed": distributed,

@@ -18,10 +18,11 @@ SHORT = ["--data", "mnist5k", "--epochs", 1, "--batch-size", 500, "--threads", 1
 def test_a_training_starts_from_the_bundled_model(penstroke: Penstroke, tmp_path: Path) -> None:
     done = penstroke("train", "fast", "--init", "ready", *SHORT, "--lr", 0.001, "--out", tmp_path / "a", "--json")
     assert done.code == 0, done.err
-    loaded = "layers loaded: cn1, cn2, cn3, fc1, fc2; new: none; mean and standard deviation of the pixels are those"
+    layers = [f"{layer}{number}" for number in range(1, 7) for layer in ("cn", "norm")] + ["fc2"]
+    loaded = f"layers loaded: {', '.join(layers)}; new: none; mean and standard deviation of the pixels are those"
     assert f"note: the training starts from ready: {loaded} of the model\n" in done.err
     assert done.json["init"]["source"] == "ready"
-    assert done.json["init"]["loaded"] == ["cn1", "cn2", "cn3", "fc1", "fc2"]
+    assert done.json["init"]["loaded"] == layers
     assert runs.Run(tmp_path / "a").recipe().network == recipes.robust().network
     assert json.loads((tmp_path / "a/run.json").read_text())["init"] == done.json["init"]
 
@@ -86,6 +87,6 @@ def test_images_of_another_kind_are_reported(penstroke: Penstroke, tmp_path: Pat
     done = penstroke("train", "fast", "--data", tmp_path / "data", "--init", "ready", "--threads", 1, "--no-tune",
                      "--out", tmp_path / "a")  # fmt: skip
     assert done.code == 0, done.err
-    assert "layers loaded: cn2, cn3; new: cn1, fc1, fc2\n" in done.err
+    assert "cn6, norm6; new: cn1, fc2\n" in done.err
     assert "ready is for images of 1x28x28 (channels, height, width), and these have 3x34x32; with --size" in done.err
     assert "pictures for ready are prepared by 'digit', and those of this data by 'letterbox'" in done.err

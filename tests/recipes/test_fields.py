@@ -32,7 +32,8 @@ def test_a_recipe_is_restored_from_its_flat_fields(name: str) -> None:
 
 def test_flat_values_reach_the_parts() -> None:
     recipe = recipes.robust(
-        name="mine", lr=0.3, momentum=0.5, head_lr=0.1, warmup=0.2, shift=2, distortion=0.1, outliers=0.2,
+        name="mine", padding=False, norm=False, rescale=False,
+        lr=0.3, momentum=0.5, head_lr=0.1, warmup=0.2, shift=2, distortion=0.1, outliers=0.2,
         validation=0.2, validation_seed=7, rejection_rate=0.01, test_each_epoch=True, test_batch_size=9,
         hidden=8, channels=[4], kernel_sizes=[5], strides=[2], mean=[0.1], std=(0.2, 0.3, 0.4),
     )  # fmt: skip
@@ -63,8 +64,9 @@ def test_a_new_network_starts_from_its_defaults() -> None:
     assert recipes.robust(network="convnet").network == ConvNet()
     assert recipes.robust(network="convnet", hidden=8).network == ConvNet(hidden=8)
     assert recipes.robust(network="patchnet", hidden=8).network == PatchNet(
-        channels=(32, 64, 128), kernel_sizes=(5, 3, 3), strides=(2, 1, 2), hidden=8
-    )
+        channels=(32, 32, 32, 64, 64, 64), kernel_sizes=(5, 3, 3, 3, 3, 3), strides=(2, 1, 1, 2, 1, 1), hidden=8,
+        padding=True, norm=True,
+    )  # fmt: skip
 
 
 def test_a_field_of_an_own_network_with_the_name_of_another_field_is_rejected() -> None:

@@ -46,9 +46,11 @@ def test_fast_and_robust_have_their_measured_values() -> None:
     assert (fast.network, fast.epochs, fast.batch_size) == (PatchNet(), 1, 256)
     assert fast.optimizer == Muon(lr=0.15, momentum=0.7, head_lr=0.005)
     assert (fast.schedule, fast.augmentation, fast.label_smoothing) == (OneCycle(), Augmentation(shift=1), 0.05)
-    assert robust.optimizer == Muon(lr=0.02, momentum=0.9, head_lr=0.005)
+    assert robust.network == recipes.best(channels=(32, 32, 32, 64, 64, 64)).network
+    assert (robust.epochs, robust.batch_size, robust.selection.keep) == (20, 256, "average")
+    assert robust.optimizer == Muon(lr=0.02, momentum=0.9, head_lr=0.005, rescale=True)
     assert robust.validation == Validation(share=0.1, seed=0, rejection_rate=0.0025)
-    assert robust.augmentation == Augmentation(distortion=0.5, outliers=0.14)
+    assert robust.augmentation == Augmentation(distortion=0.5, outliers=0.2)
     assert (fast.mean, fast.std, robust.mean, robust.std) == (None, None, None, None)
 
 

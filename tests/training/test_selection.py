@@ -168,15 +168,15 @@ def test_selection_without_validation_is_rejected(changes: dict[str, Any], messa
 
 def test_the_built_in_recipes_select_nothing_by_validation_images() -> None:
     for name in recipes.RECIPES:
-        expected = recipes.Selection(keep="average") if name == "best" else recipes.Selection()
-        assert recipes.get(name).selection == expected
+        averaged = name in ("robust", "distilled", "best")
+        assert recipes.get(name).selection == recipes.Selection(keep="average" if averaged else "last")
     assert recipes.book().validation is None
 
 
 def test_a_recipe_without_selection_is_read() -> None:
-    values = recipes.robust().to_json()
+    values = recipes.fast().to_json()
     del values["keep"], values["patience"]
-    assert Recipe.from_json(values) == recipes.robust()
+    assert Recipe.from_json(values) == recipes.fast()
 
 
 def sealed() -> Dataset:

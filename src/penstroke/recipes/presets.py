@@ -54,14 +54,23 @@ def robust(**flat: Any) -> Recipe:
     """
     recipe = Recipe(
         name="robust",
-        network=PatchNet(channels=(32, 64, 128), kernel_sizes=(5, 3, 3), strides=(2, 1, 2), hidden=128),
-        epochs=16,
+        network=PatchNet(
+            channels=(32, 32, 32, 64, 64, 64),
+            kernel_sizes=(5, 3, 3, 3, 3, 3),
+            strides=(2, 1, 1, 2, 1, 1),
+            hidden=0,
+            padding=True,
+            norm=True,
+        ),
+        epochs=20,
         batch_size=256,
-        optimizer=Muon(lr=0.02, momentum=0.9),
+        optimizer=Muon(lr=0.02, momentum=0.9, rescale=True),
         schedule=OneCycle(),
-        augmentation=Augmentation(distortion=0.5, outliers=0.14),
+        augmentation=Augmentation(distortion=0.5, outliers=0.2),
         validation=Validation(share=0.1, rejection_rate=0.0025),
+        selection=Selection(keep="average"),
         label_smoothing=0.05,
+        precision="auto",
     )
     return recipe.replace(**flat)
 

@@ -31,6 +31,8 @@ ELASTIC_STD, ELASTIC_POINTS = 0.085, 5
 """Standard deviation of the elastic displacement, relative to half of the image's side, and control points per side."""
 MAX_DILATION, MAX_EROSION = 0.9, 0.5
 MAX_LOG_GAMMA, MAX_CONTRAST_LOSS = 0.5, 0.4
+COARSE_SIDES, COARSE_SHARE = (10, 12, 14), 0.12
+"""Sides in pixels of the images of low resolution, and their fraction."""
 MAX_BLUR, MAX_NOISE = 0.8, 12.0
 MAX_RESIDUE = 70.0
 """Maximum pixel value, 0..255, of the simulated residue of paper, uneven light and neighbouring symbols."""
@@ -139,6 +141,7 @@ def augment(images: RawImages | Images, strength: float, draws: Draws | None = N
         return originals
     draws = draws or Draws.of(originals)
     changed = _change_strokes(warp(originals, strength, draws), strength, draws)
+    changed = _lower_resolution(changed, draws)
     changed = _change_tones(changed, strength, draws).clamp_(0, 255)
     return torch.where(draws.uniform(0, 1) < UNCHANGED_SHARE, originals, changed)
 
@@ -181,6 +184,14 @@ def _change_strokes(images: Images, strength: float, draws: Draws) -> Images:
     eroded = -F.max_pool2d(-images, 3, 1, 1)
     thicker = pen.clamp(0) * MAX_DILATION * (dilated - images)
     return images + thicker + (-pen).clamp(0) * MAX_EROSION * (eroded - images)
+
+
+def _lower_resolution(images: Images, draws: Draws) -> Images:
+    """Return the images with some of them as coarse as small pictures that were enlarged."""
+    side = COARSE_SIDES[int(torch.randint(len(COARSE_SIDES), ()))]
+    coarse = F.interpolate(images, (side, side), mode="area")
+    enlarged = F.interpolate(coarse, images.shape[2:], mode="bicubic", align_corners=False)
+    return torch.where(draws.uniform(0, 1) < COARSE_SHARE, enlarged, images)
 
 
 def _change_tones(images: Images, strength: float, draws: Draws) -> Images:

@@ -1,4 +1,4 @@
-"""Synthetic digits, set in fonts or drawn with pen strokes, and the canvas that they are drawn on.
+"""Synthetic digits, set in fonts or written with a pen, and the canvas that they are drawn on.
 
 They are added to the training images because MNIST was collected in one country: it contains few 1s with a flag or a
 base and few 9s with a curved tail, which are common elsewhere. All arrays are NumPy arrays.
@@ -14,6 +14,8 @@ from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from penstroke.synthesis.handwriting import write_digit
+
 CHARACTERS = "AEFGHJKMNPQRTUVWXYadefhkmnprtuwxy&%@#?!+=*"
 """Characters of all fonts, without those that can be read as digits, such as O, l, S, Z and b."""
 MORE_CHARACTERS = "ÄÖßΔΘΛΞΠΣΦΨΩαβγδεθλμξπρστφψω§$€"
@@ -25,41 +27,13 @@ FONTS = {
 """Fonts included in matplotlib, and the characters that each contains besides the digits."""
 FONT_DIGIT_SHARES = (0.06, 0.3, 0.07, 0.07, 0.1, 0.07, 0.07, 0.1, 0.06, 0.1)
 """Fraction of each digit, 0 to 9, among the digits set in fonts."""
-STROKES: dict[int, list[list[list[tuple[float, float, float, float]]]]] = {
-    1: [
-        [[(0.0, 0.3, 0.3, 0.5), (0.55, 0.0, 0.65, 0.0), (0.5, 1.0, 0.7, 1.0)]],
-        [[(0.0, 0.3, 0.35, 0.55), (0.5, 0.0, 0.6, 0.0), (0.5, 1.0, 0.6, 1.0)],
-         [(0.1, 1.0, 0.3, 1.0), (0.75, 1.0, 1.0, 1.0)]],
-        [[(0.45, 0.0, 0.55, 0.0), (0.45, 1.0, 0.55, 1.0)], [(0.1, 1.0, 0.3, 1.0), (0.75, 1.0, 1.0, 1.0)]],
-    ],
-    4: [
-        [[(0.4, 0.0, 0.6, 0.0), (0.05, 0.55, 0.2, 0.7), (0.85, 0.55, 1.0, 0.7)],
-         [(0.65, 0.25, 0.8, 0.45), (0.5, 1.0, 0.65, 1.0)]],
-        [[(0.55, 0.0, 0.75, 0.0), (0.0, 0.6, 0.1, 0.75), (0.9, 0.6, 1.0, 0.75)],
-         [(0.55, 0.4, 0.7, 0.5), (0.5, 1.0, 0.65, 1.0)]],
-    ],
-    7: [
-        [[(0.0, 0.0, 0.15, 0.1), (0.85, 0.0, 1.0, 0.05), (0.3, 1.0, 0.5, 1.0)],
-         [(0.2, 0.45, 0.35, 0.55), (0.75, 0.42, 0.95, 0.5)]],
-    ],
-    9: [
-        [[(0.78, 0.2, 0.85, 0.25), (0.65, 0.03, 0.7, 0.06), (0.4, 0.0, 0.45, 0.03), (0.15, 0.15, 0.22, 0.25),
-          (0.25, 0.4, 0.35, 0.45), (0.55, 0.45, 0.62, 0.5), (0.78, 0.25, 0.85, 0.3), (0.8, 0.6, 0.9, 0.75),
-          (0.65, 0.95, 0.75, 1.0), (0.35, 0.97, 0.45, 1.0), (0.05, 0.85, 0.2, 0.95)]],
-        [[(0.7, 0.2, 0.8, 0.25), (0.6, 0.03, 0.65, 0.06), (0.35, 0.0, 0.4, 0.03), (0.15, 0.15, 0.22, 0.25),
-          (0.25, 0.35, 0.35, 0.42), (0.5, 0.38, 0.6, 0.45), (0.75, 0.25, 0.8, 0.3), (0.8, 0.55, 0.9, 0.65),
-          (0.8, 0.88, 0.9, 0.95), (0.45, 0.95, 0.55, 1.0), (0.05, 0.93, 0.2, 1.0)]],
-    ],
-}  # fmt: skip
-"""Strokes of handwritten forms that are rare in MNIST: a 1 with a long flag or a base, an open 4, a 7 with a bar, a 9
-with a curved tail.
-
-Each digit has several forms, and each form several strokes. A stroke is a list of corners, and each corner is drawn
-uniformly from a rectangle (x, y, x, y) within the unit square.
-"""
+WRITTEN_DIGIT_SHARES = (0.06, 0.18, 0.08, 0.06, 0.16, 0.08, 0.06, 0.14, 0.06, 0.12)
+"""Fraction of each digit, 0 to 9, among the written digits. 1, 4, 7 and 9 have more forms that are rare in MNIST."""
 IMAGE_SIZE = 28
 CANVAS_SIZE = 112
 """Side of the canvas that strokes and characters are drawn on, in pixels."""
+WRITTEN_HEIGHT = 76
+"""Height of a written digit on it."""
 
 Canvas = Float[ndarray, "h w"]
 
@@ -67,12 +41,12 @@ Canvas = Float[ndarray, "h w"]
 def generate_digits(count: int, seed: int) -> tuple[UInt8[ndarray, "count 1 28 28"], Int64[ndarray, "count"]]:
     """Return ``count`` images of digits and their labels, the same for the same seed.
 
-    Fonts and pen strokes alternate.
+    Fonts and handwriting alternate.
     """
     rng = np.random.default_rng([seed, 0xF047])
     font_digits = rng.choice(10, count, p=FONT_DIGIT_SHARES)
-    stroke_digits = rng.choice(list(STROKES), count)
-    labels = np.where(np.arange(count) % 2, stroke_digits, font_digits)
+    written_digits = rng.choice(10, count, p=WRITTEN_DIGIT_SHARES)
+    labels = np.where(np.arange(count) % 2, written_digits, font_digits)
     images = [
         _draw_digit(rng, digit) if index % 2 else draw_character(rng, str(digit))
         for index, digit in enumerate(labels.tolist())
@@ -81,15 +55,9 @@ def generate_digits(count: int, seed: int) -> tuple[UInt8[ndarray, "count 1 28 2
 
 
 def _draw_digit(rng: Generator, digit: int) -> UInt8[ndarray, "28 28"]:
-    """Return one of the ``STROKES`` of a digit with random slant, aspect and jitter."""
-    forms = STROKES[digit]
-    slant = np.array([[np.exp(rng.uniform(-0.35, 0.15)), 0], [-rng.normal(0, 0.15), 1]])
-    strokes = []
-    for corners in forms[rng.integers(len(forms))]:
-        low, high = np.array(corners)[:, :2], np.array(corners)[:, 2:]
-        strokes.append((rng.uniform(np.minimum(low, high), np.maximum(low, high)) - 0.5) @ slant * 76)
+    """Return a digit that is written with a pen."""
     canvas, draw = new_canvas()
-    draw_strokes(draw, strokes, rng)
+    write_digit(draw, digit, WRITTEN_HEIGHT, CANVAS_SIZE / 2, rng)
     return fit_to_image(np.asarray(canvas, np.float32), rng)
 
 
