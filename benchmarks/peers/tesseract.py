@@ -20,10 +20,15 @@ def version() -> str | None:
 
 
 def read(picture: UInt8[ndarray, "h w *c"], mode: str) -> list[str]:
-    """Return the lines of digits that Tesseract reads in a picture, without spaces; only digits are allowed."""
+    """Return the lines of digits that Tesseract reads in a picture, without spaces; only digits are allowed.
+
+    On a few pictures, the program ends with a signal; then it has read nothing.
+    """
     file = BytesIO()
     Image.fromarray(picture).save(file, "PNG")
     options = ["--psm", mode, "-c", "tessedit_char_whitelist=0123456789"]
-    done = subprocess.run(["tesseract", "-", "-", *options], input=file.getvalue(), capture_output=True, check=True)
+    done = subprocess.run(["tesseract", "-", "-", *options], input=file.getvalue(), capture_output=True, check=False)
+    if done.returncode > 0:
+        raise RuntimeError(done.stderr.decode())
     lines = (line.replace(" ", "") for line in done.stdout.decode().splitlines())
     return [line for line in lines if line]
