@@ -4,6 +4,7 @@ import numpy as np
 
 from benchmarks.conditions import RESULTS, load_result
 from benchmarks.hosts import STEPS
+from benchmarks.steps import PARTS
 
 MISSING = "Not measured yet: run `python -m benchmarks.distributed`."
 HOSTS_MISSING = "Not measured yet: run `python -m benchmarks.hosts`."
@@ -26,10 +27,14 @@ def hosts() -> str:
         one, near, far = (1e3 * row[layout]["median"] / STEPS[case] for layout in ("1x1", "1x2", "2x1"))
         gradients = 4 * figures["parameters"][case]
         close = figures["messages"]["one host"]
-        exchanged = 1e3 * (_nearest(close["reduce"], gradients) + close["gather"]["4096"] + close["reduce"]["4"])
+        if "exchange" in close:
+            rounds, exchanged = 2, 1e3 * _nearest(close["exchange"], gradients)
+        else:  # measured when a step had three messages
+            rounds = 5
+            exchanged = 1e3 * (_nearest(close["reduce"], gradients) + close["gather"]["4096"] + close["reduce"]["4"])
         divided = max(0.0, 2 * (one - (near - exchanged)))
         two, *more = (
-            one - divided + divided / count + 1e3 * _message_seconds(count, gradients, latency, bandwidth)
+            one - divided + divided / count + 1e3 * _message_seconds(rounds, count, gradients, latency, bandwidth)
             for count in (2, 8, 64, 512)
         )
         texts = [f"{step:.1f} ({one / step:.1f} times)" for step in more]
@@ -47,14 +52,35 @@ def hosts() -> str:
     return "\n".join([*rows, "", text])
 
 
-def _message_seconds(count: int, gradients: int, latency: float, bandwidth: float) -> float:
-    """Return the seconds of the messages of a step of ``count`` processes in a ring."""
-    return 5 * (count - 1) * latency + 2 * (count - 1) / count * gradients / bandwidth
+def _message_seconds(rounds: int, count: int, gradients: int, latency: float, bandwidth: float) -> float:
+    """Return the seconds of the messages of a step, which go around a ring of ``count`` processes in some rounds."""
+    return rounds * (count - 1) * latency + 2 * (count - 1) / count * gradients / bandwidth
 
 
 def _nearest(seconds: dict[str, float], size: int) -> float:
     """Return the seconds of a message, interpolated linearly between the measured sizes."""
     return float(np.interp(size, list(map(int, seconds)), list(seconds.values())))
+
+
+def steps() -> str:
+    """Return the table of the parts of a step in one process and in several."""
+    results = dict(load_result("distributed")["results"])
+    count = str(results.pop("processes"))
+    if not all("parts of a step" in row for row in results.values()):
+        return MISSING
+    rows = [
+        "| recipe | processes | batch | gradients | message | optimizers | step | times faster | without message |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in results.items():
+        one, several = (row["parts of a step"][size]["wall"] for size in ("1", count))
+        faster = one["step"] / several["step"], one["step"] / (several["step"] - several["message"])
+        for size, times in (("1", one), (count, several)):
+            texts = [f"{times[part]:.1f}" for part in (*PARTS, "step")]
+            texts += [f"{value:.2f}" for value in faster] if size == count else ["", ""]
+            rows.append(f"| {name} | {size} | {' | '.join(texts)} |")
+    text = "Milliseconds of a step: medians of 50 steps, in the process of rank 0."
+    return "\n".join([*rows, "", text])
 
 
 def distributed() -> str:

@@ -145,7 +145,7 @@ def train(case: str, machines: int, processes: int, folder: Path, outage: float 
 
 
 def messages(machines: int) -> dict[str, dict[str, float]]:
-    """Return the seconds of an all-reduce and of an all-gather between two processes, by number of bytes."""
+    """Return the seconds of an all-reduce and of an exchange between two processes, by number of bytes."""
     with tempfile.TemporaryDirectory() as home:
         path = Path(home, "messages.json")
         finish(launch(["-m", "benchmarks.messages", str(path)], machines, 2 // machines, "messages"))

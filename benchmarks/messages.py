@@ -1,4 +1,4 @@
-"""The seconds of messages between the processes of a launch: ``torchrun ... -m benchmarks.messages OUT.json``."""
+"""The seconds of messages between two processes of a launch: ``torchrun ... -m benchmarks.messages OUT.json``."""
 
 import json
 import statistics
@@ -30,12 +30,19 @@ def main() -> None:
     """Measure, and write the result in the process of rank 0."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", timeout=timedelta(seconds=60))
-    found: dict[str, dict[str, float]] = {"reduce": {}, "gather": {}}
+    other = 1 - distributed.get_rank()
+    found: dict[str, dict[str, float]] = {"reduce": {}, "exchange": {}}
     for size in SIZES:
-        values = torch.ones(size // 4)
-        parts = [torch.empty_like(values) for _ in range(distributed.get_world_size())]
+        values, others = torch.ones(size // 4), torch.empty(size // 4)
+        send = distributed.P2POp(distributed.isend, values, other)
+        receive = distributed.P2POp(distributed.irecv, others, other)
+
+        def exchange(send: distributed.P2POp = send, receive: distributed.P2POp = receive) -> None:
+            for message in distributed.batch_isend_irecv([send, receive]):
+                message.wait()
+
         found["reduce"][str(size)] = seconds(lambda values=values: distributed.all_reduce(values))  # type: ignore[misc]
-        found["gather"][str(size)] = seconds(lambda values=values, parts=parts: distributed.all_gather(parts, values))  # type: ignore[misc]
+        found["exchange"][str(size)] = seconds(exchange)
     if distributed.get_rank() == 0:
         Path(sys.argv[1]).write_text(json.dumps(found))
     distributed.destroy_process_group()

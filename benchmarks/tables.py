@@ -11,7 +11,7 @@ from benchmarks.best_table import best
 from benchmarks.claims_table import BASELINES, audit, claim, claims_conditions, gradient_noise, learning_rates
 from benchmarks.conditions import load_result
 from benchmarks.corrections_table import corrections
-from benchmarks.distributed_table import distributed, hosts
+from benchmarks.distributed_table import distributed, hosts, steps
 from benchmarks.elastic_table import elastic
 from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
@@ -211,6 +211,7 @@ TABLES = {
     "claims_conditions": claims_conditions,
     "distributed": distributed,
     "hosts": hosts,
+    "steps": steps,
     "elastic": elastic,
     "gradient_noise": gradient_noise,
     "learning_rates": learning_rates,

@@ -31,6 +31,7 @@ RECIPES = {
     "robust": recipes.robust(**SMALL),
     "weighted": recipes.book(**SMALL, class_weights="balanced", optimizer="adam", lr=0.001, network="patchnet"),
     "general": recipes.general(**SMALL, channels=(16, 16, 32), optimizer="sgd", lr=0.05, precision="float32"),
+    "one image in the last batch": recipes.book(epochs=1, batch_size=134, optimizer="adam", lr=0.001),
     "accumulated": recipes.book(**SMALL, accumulate=3, optimizer="adam", lr=0.001, class_weights="balanced"),
 }
 SCALED = {
@@ -38,6 +39,8 @@ SCALED = {
     "by hand": recipes.fast(batch_size=64, lr=0.04, head_lr=0.008),
 }
 """A recipe whose batches and learning rate grow with the number of processes, and what it is in two."""
+STOPPED = {"stopped": (3, 0), "stopped norm": (3, 0), "stopped last": (7, 0)}
+"""Trainings that are stopped, and their steps and epochs."""
 TOLERANCE = 1e-4
 """Largest relative difference of weights; the sums of parts are rounded in another order."""
 
@@ -59,7 +62,10 @@ def train_in(size: int, folder: Path) -> list[dict[str, dict[str, Any]]]:
     ]
     errors = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * size, errors
-    return [{name: torch.load(folder / f"{name}-{rank}.pt") for name in every} for rank in range(size)]
+    return [
+        {name: torch.load(folder / f"{name}-{rank}.pt") for name in [*every, *STOPPED, "own loss"]}
+        for rank in range(size)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +83,31 @@ def test_several_processes_train_what_one_trains(results: Any, name: str, size: 
         assert found["correct"] == expected["correct"] or abs(found["correct"][0] - expected["correct"][0]) <= 3
         for losses, wanted in zip(found["losses"], expected["losses"], strict=True):
             torch.testing.assert_close(torch.tensor(losses), torch.tensor(wanted), rtol=1e-3, atol=1e-4)
-        for key, weight in expected["weights"].items():
-            difference = (found["weights"][key] - weight).float().norm()
-            assert difference <= TOLERANCE * weight.float().norm() + 1e-6, key
+        assert_close(found["weights"], expected["weights"])
+
+
+def assert_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    for key, weight in expected.items():
+        assert (found[key] - weight).float().norm() <= TOLERANCE * weight.float().norm() + 1e-6, key
+
+
+@pytest.mark.parametrize("name", STOPPED)
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_request_of_one_process_stops_all_after_the_same_step(results: Any, name: str, size: int) -> None:
+    (expected,) = (each[name] for each in results[1])
+    for found in (each[name] for each in results[size]):
+        assert (found["steps"], found["epochs"]) == (expected["steps"], expected["epochs"]) == STOPPED[name]
+        assert_close(found["weights"], expected["weights"])
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_loss_of_the_caller_gets_the_whole_batch(results: Any, size: int) -> None:
+    (expected,) = (each["own loss"] for each in results[1])
+    for found in (each["own loss"] for each in results[size]):
+        torch.testing.assert_close(
+            torch.tensor(found["losses"]), torch.tensor(expected["losses"]), rtol=1e-3, atol=1e-4
+        )
+        assert_close(found["weights"], expected["weights"])
 
 
 def test_a_scaled_recipe_has_larger_batches_and_learning_rates(results: Any) -> None:
@@ -93,12 +121,12 @@ def test_a_scaled_recipe_has_larger_batches_and_learning_rates(results: Any) -> 
     assert len(results[1][0]["scaled"]["losses"][0]) == 13
 
 
-@pytest.mark.parametrize("name", [*RECIPES, "scaled"])
+@pytest.mark.parametrize("name", [*RECIPES, "scaled", *STOPPED, "own loss"])
 def test_all_processes_have_the_same_bits(results: Any, name: str) -> None:
     for size in (2, 3):
         first, *others = (each[name] for each in results[size])
         for other in others:
-            assert other["losses"] == first["losses"]
+            assert other.get("losses") == first.get("losses")
             assert all(torch.equal(weight, other["weights"][key]) for key, weight in first["weights"].items())
 
 

@@ -167,11 +167,14 @@ def test_the_repr_of_a_row_leaves_out_the_losses_of_the_steps() -> None:
 
 def test_one_process_stops_all() -> None:
     class OtherStops(World):
-        def any(self, flag: bool) -> bool:
-            return True
+        def any(self, flag: bool, *, later: bool = False) -> bool:
+            return not later
 
+    group = CallbackGroup([Watch()], OtherStops())
+    for step in (1, 2):
+        group.on_step_end(Progress(1, 1, step, 3, 10, 30, torch.tensor(0.0), 0.1))  # the next step tells
     with pytest.raises(StopTraining):
-        CallbackGroup([Watch()], OtherStops()).on_step_end(None)  # type: ignore[arg-type]
+        group.on_step_end(Progress(1, 1, 3, 3, 30, 30, torch.tensor(0.0), 0.1))
 
 
 def test_the_test_set_is_not_read_unless_the_recipe_tests_after_each_epoch(

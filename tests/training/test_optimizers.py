@@ -28,7 +28,7 @@ from penstroke.training.optimizers import (
     build_optimizers,
     last_layer,
 )
-from penstroke.training.optimizers.muon import orthogonalise
+from penstroke.training.optimizers.muon import orthogonalise, orthogonalise_by_gram
 
 Parameters = list[nn.Parameter]
 
@@ -231,6 +231,13 @@ def test_orthogonalised_matrices_are_nearly_orthogonal(shape: tuple[int, int]) -
     values = torch.linalg.svdvals(orthogonalise(torch.randn(*shape), iterations=5))
     assert values.min() > 0.6
     assert values.max() < 1.3
+
+
+@pytest.mark.parametrize("shape", [(16, 200), (200, 16), (12, 12)])
+def test_both_ways_to_orthogonalise_differ_by_rounding(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    for matrix in (torch.randn(*shape), 1e-6 * torch.randn(*shape), torch.zeros(*shape)):
+        torch.testing.assert_close(orthogonalise_by_gram(matrix), orthogonalise(matrix), rtol=1e-4, atol=1e-5)
 
 
 def test_training_does_not_import_pytorchs_compiler() -> None:

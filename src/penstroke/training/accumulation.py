@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
-from penstroke.training.losses import Loss, image_weights, smoothed_nll
+from penstroke.training.losses import Loss
 from penstroke.training.optimizers import Optimizer
 from penstroke.training.world import World
 
@@ -48,31 +47,13 @@ def accumulated_step(
     for part in world.parts(len(labels), parts):
         generator.set_rng_state(state)  # the parts of the masks of dropout are those of one batch
         own = images[part.own.start - start : part.own.stop - start]
-        log_probs = world.forward(network, own, len(labels), part)
-        labels_of_part = part.labels(labels)
-        loss = loss_of(log_probs, labels_of_part) * share_of(loss_of, labels_of_part, labels)
-        loss.backward()
-        total += loss.detach()
+        total += world.backward(network, own, labels, loss_of, part)
+    total = world.sum(network, total)
     if total.is_cpu and not math.isfinite(total.item()):
         return total  # see train_step
-    world.sum_gradients(network)
     for optimizer in optimizers:
         optimizer.step(factor)
     return total
-
-
-def share_of(loss_of: Loss, part: Int64[Tensor, "m"], labels: Int64[Tensor, "b"]) -> float | Float[Tensor, ""]:
-    """Return the weight of the images of a part in the loss of a batch: a fraction.
-
-    Args:
-        loss_of: a mean over the images, which ``smoothed_nll`` weights by their classes.
-        part: labels of the part.
-        labels: labels of the batch.
-    """
-    weights = loss_of.keywords.get("weights") if isinstance(loss_of, partial) and loss_of.func is smoothed_nll else None
-    if weights is None:
-        return len(part) / len(labels)
-    return image_weights(part, weights).sum() / image_weights(labels, weights).sum()
 
 
 def _generator(device: torch.device) -> Any:

@@ -63,20 +63,21 @@ class CallbackGroup(Callback):
 
     def on_step_end(self, progress: "Progress") -> None:
         """Notify all callbacks."""
-        self._notify(lambda callback: callback.on_step_end(progress))
+        # After the last step of an epoch, no step follows in which the processes could learn of a request to stop.
+        self._notify(lambda callback: callback.on_step_end(progress), later=progress.step < progress.steps)
 
     def on_epoch_end(self, row: "EpochRow") -> None:
         """Notify all callbacks."""
         self._notify(lambda callback: callback.on_epoch_end(row))
 
-    def _notify(self, call: Callable[[Callback], None]) -> None:
+    def _notify(self, call: Callable[[Callback], None], *, later: bool = False) -> None:
         stop = False
         for callback in self._callbacks:
             try:
                 call(callback)
             except StopTraining:
                 stop = True
-        if self._world.any(stop):
+        if self._world.any(stop, later=later):
             raise StopTraining
 
 

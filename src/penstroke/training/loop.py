@@ -68,16 +68,13 @@ def train_step(
         factor: factor of the learning rates.
         world: rank of this process and number of processes.
     """
-    log_probs = world.forward(network, images, len(labels))
-    loss = loss_of(log_probs, labels)
-    if loss.is_cpu and not math.isfinite(loss.item()):
-        return loss.detach()  # a step would make the weights NaN and hide the cause
     network.zero_grad()
-    loss.backward()
-    world.sum_gradients(network)
+    loss = world.sum(network, world.backward(network, images, labels, loss_of))
+    if loss.is_cpu and not math.isfinite(loss.item()):
+        return loss  # a step would make the weights NaN and hide the cause
     for optimizer in optimizers:
         optimizer.step(factor)
-    return loss.detach()
+    return loss
 
 
 def step_of(accumulate: int) -> Step:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -100,9 +101,32 @@ def image_weights(labels: Int64[Tensor, "b"], weights: Float[Tensor, "classes"])
     return torch.where(labels == NO_CLASS, 1.0, weights[labels.clamp(min=0)])
 
 
+def share_of(loss_of: Loss, part: Int64[Tensor, "m"], labels: Int64[Tensor, "b"]) -> float | Float[Tensor, ""]:
+    """Return the weight of the images of a part in the loss of a batch: a fraction.
+
+    Args:
+        loss_of: a mean over the images, which ``smoothed_nll`` weights by their classes.
+        part: labels of the part.
+        labels: labels of the batch.
+    """
+    weights = loss_of.keywords.get("weights") if _is_smoothed(loss_of) else None
+    if weights is None:
+        return len(part) / len(labels)
+    return image_weights(part, weights).sum() / image_weights(labels, weights).sum()
+
+
 def soft_nll(log_probs: Float[Tensor, "b classes"], probabilities: Float[Tensor, "b classes"]) -> Float[Tensor, ""]:
     """Return the cross-entropy of log-probabilities and the probabilities that they are to have."""
     return -(probabilities * log_probs).sum(1).mean()
+
+
+def is_mean(loss_of: Loss) -> bool:
+    """Return whether a loss is one of a recipe: a mean over the images, as opposed to a function of the caller."""
+    return loss_of in (F.nll_loss, soft_nll) or _is_smoothed(loss_of)
+
+
+def _is_smoothed(loss_of: Loss) -> TypeGuard["partial[Tensor]"]:
+    return isinstance(loss_of, partial) and loss_of.func is smoothed_nll
 
 
 def _own_loss(own: Loss, options: dict[str, float | str]) -> Loss:

@@ -47,6 +47,14 @@ class Part:
 
 @dataclass
 class Current:
-    """The part that is computed at the moment."""
+    """What a process computes at the moment.
+
+    Attributes:
+        part: the part of a batch.
+        stop: whether this process requests to stop, which the others learn in the next step.
+        stops_later: whether such a request is possible: that step ends before the optimizers' and changes nothing.
+    """
 
     part: Part = Part(0, (slice(0, 0),))
+    stop: bool = False
+    stops_later: bool = False

@@ -61,7 +61,7 @@ def build_start(
     batches = Batches(images, recipe.batch_size, recipe.seed, augment, world, recipe.epoch_share)
     state = initial_state(spec, description, recipe.optimizer, recipe.seed, batches.steps, device, module, init)
     state.network.precision = training_dtype(recipe.precision, device)
-    world.prepare(state.network, recipe.accumulate)
+    world.prepare(state.network, recipe.accumulate, state.optimizers)
     return state, batches, loss_of
 
 

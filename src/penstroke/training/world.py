@@ -4,6 +4,7 @@ Training functions take a ``World`` as an argument. All communication between pr
 training in one process does not communicate. ``training.distributed`` implements several processes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,8 +12,11 @@ from penstroke.errors import UsageError
 from penstroke.training.parts import Current, Part
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, UInt8
+    from jaxtyping import Float, Int64, UInt8
     from torch import Tensor, nn
+
+    from penstroke.training.losses import Loss
+    from penstroke.training.optimizers import Optimizer
 
 Value = TypeVar("Value")
 
@@ -63,20 +67,33 @@ class World:
 
         return [Part(count, tuple(piece(rows, index) for rows in whole), self.rank) for index in range(number)]
 
-    def any(self, flag: bool) -> bool:
-        """Return whether ``flag`` is true in any process. All processes must call this at the same point."""
+    def any(self, flag: bool, *, later: bool = False) -> bool:  # noqa: ARG002 - for several processes
+        """Return whether ``flag`` is true in any process. All processes must call this at the same point.
+
+        Args:
+            flag: the flag of this process.
+            later: whether the flag is a request to stop, of which the other processes may learn in the next step.
+                ``sum`` then raises ``StopTraining`` in all processes, and that step changes nothing.
+        """
         return flag
 
     def from_first(self, value: Value) -> Value:
         """Return the value of the process of rank 0. The values of the others are ignored."""
         return value
 
-    def prepare(self, network: "nn.Module", parts: int = 1) -> None:
+    def prepare(
+        self,
+        network: "nn.Module",
+        parts: int = 1,
+        optimizers: "Sequence[Optimizer]" = (),  # noqa: ARG002 - for several processes
+    ) -> None:
         """Change the layers of a network that depend on the whole batch, before its first step.
 
         Args:
             network: the network.
             parts: number of parts in which a batch is computed.
+            optimizers: its optimizers. In several processes, which compute the same step each, they use the fastest
+                form; one process keeps the rounding of earlier versions.
 
         Raises:
             UsageError: there are several processes, and they are not connected.
@@ -91,27 +108,50 @@ class World:
 
             share_dropout(network, self.current)
 
-    def forward(
+    def backward(
         self,
         network: "nn.Module",
         images: "UInt8[Tensor, 'part c h w'] | Float[Tensor, 'part c h w']",
-        count: int,  # noqa: ARG002 - for several processes
+        labels: "Int64[Tensor, 'b']",
+        loss_of: "Loss",
         part: Part | None = None,
-    ) -> "Float[Tensor, 'b classes']":
-        """Return the log-probabilities of a whole batch of ``count`` images, or of a part of it.
+    ) -> "Float[Tensor, '']":
+        """Add the gradients of the loss of a batch, or of a part of it, to those of the network; return the loss.
+
+        With several processes, gradients and loss are terms of sums over all of them; see ``sum``.
 
         Args:
-            network: the network, the same in all processes.
+            network: returns log-probabilities, the same in all processes.
             images: the images that this process computes.
-            count: number of images in the batch.
+            labels: labels of the whole batch.
+            loss_of: loss of log-probabilities and labels; a mean over the images if there is a part.
             part: the part that is computed; None for the whole batch.
         """
-        if part:
-            self.current.part = part
-        return network(images)
+        if part is None:
+            loss = loss_of(network(images), labels)
+        else:
+            from penstroke.training.losses import share_of
 
-    def sum_gradients(self, network: "nn.Module") -> None:
-        """Replace the gradients by their sums over all processes."""
+            self.current.part, labels_of_part = part, part.labels(labels)
+            loss = loss_of(network(images), labels_of_part) * share_of(loss_of, labels_of_part, labels)
+        loss.backward()
+        return loss.detach()
+
+    def sum(
+        self,
+        network: "nn.Module",  # noqa: ARG002 - for several processes
+        loss: "Float[Tensor, '']",
+    ) -> "Float[Tensor, '']":
+        """Replace the gradients by their sums over all processes, and return the sum of the losses.
+
+        Args:
+            network: its gradients are those of ``backward``.
+            loss: the sum of the losses that ``backward`` returned.
+
+        Raises:
+            StopTraining: a process requested it after the step before; see ``any``.
+        """
+        return loss
 
     def whole(
         self,

@@ -29,7 +29,7 @@ class FlatWeights:
             (self._small if small else self.weights).append(parameter)
         if not self._small:
             return
-        flat = nn.Parameter(torch.cat([_in_memory_order(parameter) for parameter in self._small]))
+        flat = nn.Parameter(torch.cat([in_memory_order(parameter) for parameter in self._small]))
         start = 0
         for parameter in self._small:
             # The same strides as before: a channels-last kernel stays channels-last.
@@ -40,7 +40,7 @@ class FlatWeights:
     def gradients(self) -> list[Tensor]:
         """Return the gradients in the order of ``weights``; a parameter without gradient gets zeros."""
         # Autograd lays a gradient out in memory as its parameter is laid out.
-        small = [_in_memory_order(gradient_of(parameter)) for parameter in self._small]
+        small = [in_memory_order(gradient_of(parameter)) for parameter in self._small]
         separate = self.weights[1:] if small else self.weights
         return [*([torch.cat(small)] if small else []), *(gradient_of(weight) for weight in separate)]
 
@@ -50,6 +50,6 @@ def gradient_of(weight: Tensor) -> Tensor:
     return torch.zeros_like(weight) if weight.grad is None else weight.grad
 
 
-def _in_memory_order(tensor: Tensor) -> Float[Tensor, "n"]:
+def in_memory_order(tensor: Tensor) -> Float[Tensor, "n"]:
     """Return the elements of a dense tensor in the order of their addresses, as a view."""
     return tensor.detach().as_strided((tensor.numel(),), (1,))

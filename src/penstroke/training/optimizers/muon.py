@@ -6,6 +6,7 @@ kernels, as matrices ``[out, rest]``, and uses three iterations instead of five,
 """
 
 from collections.abc import Iterable
+from functools import reduce
 
 import torch
 from jaxtyping import Float
@@ -15,6 +16,8 @@ from penstroke.training.optimizers.base import Optimizer
 
 # Coefficients of the quintic iteration, from the post above; it moves all singular values towards 1.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
+GRAM_SIZE = 1 << 14
+"""Number of elements from which ``orthogonalise_by_gram`` is faster."""
 
 
 def orthogonalise(matrix: Float[Tensor, "m n"], iterations: int = 3) -> Float[Tensor, "m n"]:
@@ -26,6 +29,27 @@ def orthogonalise(matrix: Float[Tensor, "m n"], iterations: int = 3) -> Float[Te
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
     return x.T if tall else x
+
+
+def orthogonalise_by_gram(matrix: Float[Tensor, "m n"], iterations: int = 3) -> Float[Tensor, "m n"]:
+    """Return what ``orthogonalise`` returns, up to rounding; faster for matrices that are far from square.
+
+    Each iteration multiplies ``x`` by a polynomial of ``x @ x.T``, so the product of the polynomials is computed
+    without ``x``, from small square matrices.
+    """
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    gram = x @ x.T
+    norm = gram.diagonal().sum().sqrt() + 1e-7
+    gram = gram / norm.square()
+    factors: list[Tensor] = []
+    for _ in range(iterations):
+        if factors:
+            gram = factors[-1] @ gram @ factors[-1]
+        factors.append(torch.addmm(gram, gram, gram, beta=_B, alpha=_C))
+        factors[-1].diagonal().add_(_A)
+    product = reduce(torch.matmul, factors) / norm
+    return matrix @ product if tall else product @ matrix
 
 
 class Muon(Optimizer):
@@ -40,6 +64,9 @@ class Muon(Optimizer):
             depends on the learning rate alone (as in K. Jordan, https://github.com/KellerJordan/cifar10-airbench).
     """
 
+    by_gram = False
+    """Whether large matrices are orthogonalised by ``orthogonalise_by_gram``, which has other rounding."""
+
     def __init__(self, weights: Iterable[nn.Parameter], lr: float, momentum: float, *, rescale: bool = False) -> None:
         super().__init__(weights, lr, ("momentum",))
         self.momentum = momentum
@@ -52,8 +79,10 @@ class Muon(Optimizer):
         for weight, gradient, state in zip(self.weights, self.gradients(), self.state, strict=True):
             accumulated = state["momentum"].mul_(self.momentum).add_(gradient)
             nesterov = gradient.add(accumulated, alpha=self.momentum).flatten(1)
-            update = orthogonalise(nesterov).reshape(weight.shape)
             rows, columns = nesterov.shape
+            short, long = sorted((rows, columns))
+            by_gram = self.by_gram and long >= 2 * short and rows * columns >= GRAM_SIZE
+            update = (orthogonalise_by_gram if by_gram else orthogonalise)(nesterov).reshape(weight.shape)
             if self.rescale:
                 weight.mul_(rows**0.5 / (weight.norm() + 1e-7))
             weight.add_(update, alpha=-lr * max(1.0, rows / columns) ** 0.5)
