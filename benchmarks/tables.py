@@ -18,6 +18,7 @@ from benchmarks.hostile_table import hostile
 from benchmarks.own_pictures_table import own_pictures, peers
 from benchmarks.pictures_table import pages, papers, pictures, readers, turned
 from benchmarks.ready_table import ready, ready_files
+from benchmarks.records_table import book_peers, sprint
 from benchmarks.rejection_table import rejection
 from benchmarks.serving_table import backends, clients, serving
 from benchmarks.transfer_table import transfer
@@ -39,6 +40,7 @@ PAGES = (
     "docs/reliability-hostile.md",
     "docs/scaling.md",
     "docs/serving.md",
+    "docs/sprint.md",
     "docs/transfer.md",
 )
 
@@ -189,6 +191,7 @@ TABLES = {
     "corrections": corrections,
     "accuracy": accuracy,
     "best": best,
+    "book_peers": book_peers,
     "exports": exports,
     "hostile": hostile,
     "int8": int8,
@@ -204,6 +207,7 @@ TABLES = {
     "rejection": rejection,
     "reliability": reliability,
     "speed": speed,
+    "sprint": sprint,
     "transfer": transfer,
     "turned": turned,
     "readers": readers,

@@ -137,9 +137,9 @@ def test_each_field_of_a_recipe_is_an_option_with_its_defaults(
     for option in recipes.options():
         name = option.name.replace("_", "-")
         assert f"--{name} " in text or f"--[no-]{name} " in text
-    assert "[default: 0.5 (fast: 0.15, robust, best and distilled: 0.02, general: 0.12)]" in text
-    assert "[default: 32 (fast, robust and distilled: 256, general: 128, best: 250)]" in text
-    assert "[default: yes (fast, robust, general, best and distilled: no)]" in text
+    assert "[default: 0.5 (fast and sprint: 0.15, robust, best and distilled: 0.02, general: 0.12)]" in text
+    assert "[default: 32 (fast, sprint, robust and distilled: 256, general: 128, best: 250)]" in text
+    assert "[default: yes (fast, sprint, robust, general, best and distilled: no)]" in text
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,14 @@ def test_distilled_differs_from_robust_in_its_labels_alone() -> None:
     assert distilled.replace(name="robust", teacher="", label_smoothing=0.05) == recipes.robust()
 
 
+def test_sprint_is_a_part_of_an_epoch_of_fast() -> None:
+    sprint = recipes.sprint()
+    assert (sprint.epochs, sprint.precision, sprint.network) == (1, "auto", PatchNet())
+    changed = {"name", "epoch_share", "shift", "label_smoothing", "precision", "mean", "std"}
+    ours, theirs = sprint.flat(), recipes.fast().flat()
+    assert {name for name in ours if ours[name] != theirs[name]} == changed
+
+
 def test_images_are_warped_once() -> None:
     with pytest.raises(UsageError, match=r"distortion is 0.5 and warp is 0.7, but distortion includes it"):
         recipes.robust(warp=0.7)

@@ -23,7 +23,7 @@ from penstroke.recipes.parts import (
     StepDecay,
     Validation,
 )
-from penstroke.recipes.presets import RECIPES, best, book, distilled, fast, general, get, robust
+from penstroke.recipes.presets import RECIPES, best, book, distilled, fast, general, get, robust, sprint
 from penstroke.recipes.recipe import Recipe
 
 __all__ = [
@@ -55,4 +55,5 @@ __all__ = [
     "get",
     "options",
     "robust",
+    "sprint",
 ]

@@ -44,6 +44,20 @@ def fast(**flat: Any) -> Recipe:
     return recipe.replace(**flat)
 
 
+def sprint(**flat: Any) -> Recipe:
+    """Return the recipe of the fewest seconds to 99.0 % on MNIST: ``fast`` on a part of an epoch, in bfloat16.
+
+    ``docs/sprint.md`` describes how it was found.
+
+    Args:
+        flat: other values of some fields; see ``Recipe.replace``.
+    """
+    recipe = fast(
+        name="sprint", epoch_share=0.65, shift=0, label_smoothing=0.1, precision="auto", mean=0.1307, std=0.3081
+    )
+    return recipe.replace(**flat)
+
+
 def robust(**flat: Any) -> Recipe:
     """Return the recipe for practical use: distorted digits, outliers, and calibration on a validation split.
 
@@ -144,7 +158,7 @@ def distilled(**flat: Any) -> Recipe:
 
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
-    recipe.__name__: recipe for recipe in (book, fast, robust, general, best, distilled)
+    recipe.__name__: recipe for recipe in (book, fast, sprint, robust, general, best, distilled)
 }
 """The built-in recipes by name."""
 
