@@ -138,7 +138,7 @@ def test_an_invalid_loss_is_rejected(loss: Any, reason: str, small: Dataset) -> 
 
 
 def test_options_of_the_loss_that_is_replaced_are_rejected(small: Dataset) -> None:
-    with pytest.raises(UsageError, match=r"label_smoothing is 0\.05 and outliers is 0\.14") as caught:
+    with pytest.raises(UsageError, match=r"label_smoothing is 0\.05 and outliers is 0\.2") as caught:
         train(small, recipes.robust(), loss=torch.nn.NLLLoss())
     assert caught.value.remedy == "Pass recipe.replace(label_smoothing=0, outliers=0)."
 
