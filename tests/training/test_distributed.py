@@ -28,7 +28,7 @@ SMALL = {"epochs": 1, "batch_size": 64}
 RECIPES = {
     "book": recipes.book(**SMALL),
     "fast": recipes.fast(**SMALL, validation=0.1),
-    "robust": recipes.robust(**SMALL, precision="float32"),
+    "robust": recipes.robust(**SMALL, optimizer="sgd", lr=0.05, precision="float32"),
     "weighted": recipes.book(**SMALL, class_weights="balanced", optimizer="adam", lr=0.001, network="patchnet"),
     "general": recipes.general(**SMALL, channels=(16, 16, 32), optimizer="sgd", lr=0.05, precision="float32"),
     "one image in the last batch": recipes.book(epochs=1, batch_size=134, optimizer="adam", lr=0.001),
