@@ -58,6 +58,18 @@ def sprint(**flat: Any) -> Recipe:
     return recipe.replace(**flat)
 
 
+def _six_convolutions(width: int) -> PatchNet:
+    """Return the network of ``robust`` and ``best``: convolutions of ``width`` and twice as many channels."""
+    return PatchNet(
+        channels=(width,) * 3 + (2 * width,) * 3,
+        kernel_sizes=(5, 3, 3, 3, 3, 3),
+        strides=(2, 1, 1, 2, 1, 1),
+        hidden=0,
+        padding=True,
+        norm=True,
+    )
+
+
 def robust(**flat: Any) -> Recipe:
     """Return the recipe for practical use: distorted digits, outliers, and calibration on a validation split.
 
@@ -68,14 +80,7 @@ def robust(**flat: Any) -> Recipe:
     """
     recipe = Recipe(
         name="robust",
-        network=PatchNet(
-            channels=(32, 32, 32, 64, 64, 64),
-            kernel_sizes=(5, 3, 3, 3, 3, 3),
-            strides=(2, 1, 1, 2, 1, 1),
-            hidden=0,
-            padding=True,
-            norm=True,
-        ),
+        network=_six_convolutions(32),
         epochs=20,
         batch_size=256,
         optimizer=Muon(lr=0.02, momentum=0.9, rescale=True),
@@ -123,14 +128,7 @@ def best(**flat: Any) -> Recipe:
     """
     recipe = Recipe(
         name="best",
-        network=PatchNet(
-            channels=(48, 48, 48, 96, 96, 96),
-            kernel_sizes=(5, 3, 3, 3, 3, 3),
-            strides=(2, 1, 1, 2, 1, 1),
-            hidden=0,
-            padding=True,
-            norm=True,
-        ),
+        network=_six_convolutions(48),
         epochs=60,
         batch_size=250,
         optimizer=Muon(lr=0.02, momentum=0.9, rescale=True),
