@@ -355,10 +355,11 @@ def test_damaged_weights_are_reported_and_the_drawing_is_kept(browser: Browser, 
 def test_input_feature_maps_and_occlusion(page: Page) -> None:
     put(page, digit(5))
     assert answer(page) == "5"
-    expect(page.locator("#maps canvas")).to_have_count(4)
+    expect(page.locator("#maps canvas")).to_have_count(6)
     names = page.locator("#maps canvas").evaluate_all("all => all.map(canvas => canvas.ariaLabel)")
-    assert names[0] == "1. Convolution\n32 maps of 12 × 12"
-    assert names[3] == "4. Linear\n128 values"
+    assert names[0] == "1. Convolution\n32 maps of 14 × 14"
+    assert names[3] == "4. Convolution\n64 maps of 7 × 7"
+    assert names[5] == "6. Convolution\n64 values"
     inked = """canvas => {
         const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         return data.filter((value, i) => i % 4 < 3 && data[i - i % 4 + 3] && value > 128).length / 3;
