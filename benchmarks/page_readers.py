@@ -3,8 +3,7 @@
 The pictures are generated from MNIST's test digits (``trial_pictures``, ``forms``). A picture is correct if all of its
 lines are. With ``--tune``, held-out training digits take their place, and no figures are saved. Tesseract is limited
 to digits and is told whether a picture shows one character, one line or several; without its program, it is skipped.
-All models read the same pictures.
-Writes ``benchmarks/results/page-readers.json``.
+All models read the same pictures. Writes ``benchmarks/results/page-readers.json``.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,9 +34,10 @@ def pictures(name: str, n: int, tune: bool) -> list[tuple[Picture, list[str]]]:
     part = "validation" if tune else "test"
     seeds = range(FIRST_SEED, FIRST_SEED + n)
     if name in KINDS:
+        if not tune:
+            return [form(seed, name, unseen_digits()) for seed in seeds]
         held_out = held_out_digits()
-        source = (held_out.images[:, 0], held_out.labels) if tune else unseen_digits()
-        return [form(seed, name, source) for seed in seeds]
+        return [form(seed, name, (held_out.images[:, 0], held_out.labels)) for seed in seeds]
     if name == "single digits":
         found = [trial(seed, PAPERS[seed % len(PAPERS)], part=part) for seed in seeds]
     else:

@@ -160,6 +160,5 @@ def _waves(rng: Generator, count: int) -> Float[ndarray, "n count"]:
     """Return smooth random functions along a stroke, with a standard deviation near 1."""
     t = np.linspace(0, np.pi, STEPS)[:, None, None]
     orders = np.arange(1, WAVES + 1)[:, None]
-    return (
-        np.sin(orders * t + rng.uniform(0, 2 * np.pi, (WAVES, count))) * rng.normal(size=(WAVES, count)) / orders
-    ).sum(1)
+    phases, amplitudes = rng.uniform(0, 2 * np.pi, (WAVES, count)), rng.normal(size=(WAVES, count))
+    return (np.sin(orders * t + phases) * amplitudes / orders).sum(1)
