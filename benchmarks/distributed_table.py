@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.conditions import RESULTS, load_result
-from benchmarks.hosts import STEPS
+from benchmarks.hosts import SHORT_MESSAGES, STEPS
 from benchmarks.steps import PARTS
 
 MISSING = "Not measured yet: run `python -m benchmarks.distributed`."
@@ -27,14 +27,11 @@ def hosts() -> str:
         one, near, far = (1e3 * row[layout]["median"] / STEPS[case] for layout in ("1x1", "1x2", "2x1"))
         gradients = 4 * figures["parameters"][case]
         close = figures["messages"]["one host"]
-        if "exchange" in close:
-            rounds, exchanged = 2, 1e3 * _nearest(close["exchange"], gradients)
-        else:  # measured when a step had three messages
-            rounds = 5
-            exchanged = 1e3 * (_nearest(close["reduce"], gradients) + close["gather"]["4096"] + close["reduce"]["4"])
+        short = SHORT_MESSAGES.get(case, 0)
+        exchanged = 1e3 * (_nearest(close["exchange"], gradients) + short * close["reduce"]["4"])
         divided = max(0.0, 2 * (one - (near - exchanged)))
         two, *more = (
-            one - divided + divided / count + 1e3 * _message_seconds(rounds, count, gradients, latency, bandwidth)
+            one - divided + divided / count + 1e3 * _message_seconds(2 + short, count, gradients, latency, bandwidth)
             for count in (2, 8, 64, 512)
         )
         texts = [f"{step:.1f} ({one / step:.1f} times)" for step in more]

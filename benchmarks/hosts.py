@@ -30,6 +30,8 @@ from penstroke.runs import Run
 ROOT = Path(__file__).parent.parent
 STEPS = {"book, batches of 512": 118, "fast": 235, "robust": 211}
 """Steps of an epoch."""
+SHORT_MESSAGES = {"robust": 13}
+"""Messages of a step besides the gradients: two for each layer of batch normalisation, and one for requests to stop."""
 CASES = {
     "book, batches of 512": ("book", "--batch-size", "512", "--epochs", "1", "--no-test-each-epoch"),
     "fast": ("fast", "--epochs", "1"),
