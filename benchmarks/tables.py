@@ -17,6 +17,7 @@ from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
 from benchmarks.own_pictures_table import own_pictures, peers
 from benchmarks.pictures_table import pages, papers, pictures, readers, turned
+from benchmarks.prediction_table import prediction
 from benchmarks.ready_table import ready, ready_files
 from benchmarks.records_table import book_peers, sprint
 from benchmarks.rejection_table import rejection
@@ -217,6 +218,7 @@ TABLES = {
     "hosts": hosts,
     "steps": steps,
     "elastic": elastic,
+    "prediction": prediction,
     "gradient_noise": gradient_noise,
     "learning_rates": learning_rates,
 } | {f"claim_{name}": claim(name) for name in BASELINES}
