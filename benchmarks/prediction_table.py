@@ -1,5 +1,7 @@
 """The table of ``prediction-at-scale.json``: the prediction of many images and pictures."""
 
+from typing import Any
+
 from benchmarks.conditions import RESULTS, load_result
 
 MISSING = "Not measured yet: run `python -m benchmarks.prediction_at_scale`."
@@ -9,23 +11,20 @@ def prediction() -> str:
     """Return the table of the passes over images and pictures, and what was checked."""
     if not (RESULTS / "prediction-at-scale.json").exists():
         return MISSING
-    found = load_result("prediction-at-scale")
-    where, results = found["conditions"], found["results"]
+    results = load_result("prediction-at-scale")
+    where = results["conditions"]
     whole, killed, pictures = results["uninterrupted"], results["killed"], results["pictures"]
     alone = results["model_alone"]["median"]
+    of_model = f"{100 * results['share_of_model']:.0f} % of the model alone"
+    of_whole = f"{100 * results['share_of_uninterrupted']:.0f} % of the pass without kills"
     rows = [
         "| pass | rows | seconds | rows per second | compared with |",
         "|---|---|---|---|---|",
-        _row(f"the model alone, {results['workers']} processes", None, None, alone, ""),
-        _row(
-            "images", whole["rows"], whole["seconds"], whole["rate"], f"{results['share_of_model']:.0%} of the model alone"
-        ),
-        _row(
-            f"images, {killed['kills']} kills", killed["rows"], killed["seconds"], killed["rate"],
-            f"{results['share_of_uninterrupted']:.0%} of the pass without kills",
-        ),
-        _row("picture files", pictures["rows"], pictures["seconds"], pictures["rate"], ""),
-    ]  # fmt: skip
+        f"| the model alone, {results['workers']} processes | | | {alone:,.0f} | |",
+        _row("images", whole, of_model),
+        _row(f"images, {killed['kills']} kills", killed, of_whole),
+        _row("picture files", pictures, ""),
+    ]
     checked = results["checked"].values()
     lost = sum(each["missing"] + each["repeated"] for each in checked)
     equal = "the same bytes" if results["equal_files"] else "other bytes"
@@ -39,6 +38,5 @@ def prediction() -> str:
     return "\n".join([*rows, "", text])
 
 
-def _row(name: str, rows: int | None, seconds: float | None, rate: float, compared: str) -> str:
-    texts = [name, f"{rows:,}" if rows else "", f"{seconds:.0f}" if seconds else "", f"{rate:,.0f}", compared]
-    return f"| {' | '.join(texts)} |"
+def _row(name: str, found: dict[str, Any], compared: str) -> str:
+    return f"| {name} | {found['rows']:,} | {found['seconds']:.0f} | {found['rate']:,.0f} | {compared} |"
