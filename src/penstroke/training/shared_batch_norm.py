@@ -36,7 +36,7 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
         if not self.training:
             return super().forward(input)
         count, mean, variance = self._statistics(input)
-        self._update(mean, variance * count / (count - 1))
+        self._update(mean, variance * count / max(1.0, count - 1))
         return _Normalise.apply(input, self.weight, self.bias, self, count, mean, variance)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
