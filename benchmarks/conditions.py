@@ -64,6 +64,14 @@ def load_result(name: str) -> dict[str, Any]:
     return figures
 
 
+def described(conditions: dict[str, Any]) -> str:
+    """Return the conditions of a result as text: cores, processor, threads and versions."""
+    return (
+        f"{conditions['cores']} cores of {conditions['processor']}, {conditions['threads']} threads, "
+        f"Python {conditions['python']}, PyTorch {conditions['packages']['torch']}"
+    )
+
+
 def save_result(name: str, figures: dict[str, Any]) -> Path:
     """Write figures with their conditions to ``benchmarks/results/NAME.json`` and return the path."""
     RESULTS.mkdir(exist_ok=True)

@@ -111,7 +111,8 @@ class Command:
     def _measure(self) -> None:
         for pid in [self._process.pid, *descendants(self._process.pid)]:
             try:
-                name = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:60]
+                words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+                name = " ".join(Path(word).name for word in words[:5]).strip()
                 status = Path(f"/proc/{pid}/status").read_text()
                 self.peaks[pid] = (name, int(status.split("VmHWM:")[1].split()[0]) * 1024)
             except (OSError, IndexError):  # the process has ended

@@ -2,15 +2,11 @@
 
 from typing import Any
 
-from benchmarks.conditions import RESULTS, load_result
-
-MISSING = "Not measured yet: run `python -m benchmarks.prediction_at_scale`."
+from benchmarks.conditions import load_result
 
 
 def prediction() -> str:
     """Return the table of the passes over images and pictures, and what was checked."""
-    if not (RESULTS / "prediction-at-scale.json").exists():
-        return MISSING
     results = load_result("prediction-at-scale")
     where = results["conditions"]
     whole, killed, pictures = results["uninterrupted"], results["killed"], results["pictures"]

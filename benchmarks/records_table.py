@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from benchmarks.conditions import RESULTS, load_result
+from benchmarks.conditions import described, load_result
 
-MISSING = "Not measured yet."
 TITLES = {
     "penstroke": "Penstroke, `book`",
     "chapter": "as the chapter does it",
@@ -18,8 +17,6 @@ TITLES = {
 
 def sprint() -> str:
     """Return the accuracy and the times of recipe ``sprint``."""
-    if not (RESULTS / "sprint.json").is_file():
-        return MISSING
     found = load_result("sprint")
     accuracy, times = found["accuracy"], found["times_faster"]
     low, high = accuracy["mean_ci95"]
@@ -38,13 +35,11 @@ def sprint() -> str:
         ("mean accuracy with the record's code", f"{100 * found['record_accuracy']:.2f} %"),
     ]
     lines = [f"| {name} | {value} |" for name, value in rows]
-    return "\n".join(["| measured | |", "|---|---|", *lines, "", f"{_conditions(found)}."])
+    return "\n".join(["| measured | |", "|---|---|", *lines, "", f"{described(found['conditions'])}."])
 
 
 def book_peers() -> str:
     """Return the table of one epoch of the exercise in Penstroke and in other libraries."""
-    if not (RESULTS / "book-peers.json").is_file():
-        return MISSING
     found = load_result("book-peers")
     rate = found["matmul_gflops"]["median"]
     rows = [
@@ -61,7 +56,9 @@ def book_peers() -> str:
         share = f"{100 * row['gflops'] / rate:.0f} %" if "gflops" in row else ""
         rows.append(f"| {title} | {_range(row['seconds'])} | {times} | {100 * row['accuracy']:.2f} | {share} |")
     others = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()) if name != "torch")
-    return "\n".join([*rows, "", f"{_conditions(found)}, {others}; a matrix product reaches {rate:.0f} GFLOP/s."])
+    return "\n".join(
+        [*rows, "", f"{described(found['conditions'])}, {others}; a matrix product reaches {rate:.0f} GFLOP/s."]
+    )
 
 
 def _range(figures: dict[str, Any]) -> str:
@@ -70,11 +67,3 @@ def _range(figures: dict[str, Any]) -> str:
 
 def _limits(figures: dict[str, Any], digits: int = 2) -> str:
     return f"({figures['min']:.{digits}f} to {figures['max']:.{digits}f})"
-
-
-def _conditions(found: dict[str, Any]) -> str:
-    used = found["conditions"]
-    return (
-        f"{used['cores']} cores of {used['processor']}, {used['threads']} threads, Python {used['python']}, "
-        f"PyTorch {used['packages']['torch']}"
-    )

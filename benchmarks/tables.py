@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.best_table import best
 from benchmarks.claims_table import BASELINES, audit, claim, claims_conditions, gradient_noise, learning_rates
-from benchmarks.conditions import load_result
+from benchmarks.conditions import described, load_result
 from benchmarks.corrections_table import corrections
 from benchmarks.distributed_table import distributed, hosts, steps
 from benchmarks.elastic_table import elastic
@@ -48,9 +48,7 @@ PAGES = (
 
 def conditions(name: str) -> str:
     """Return the conditions of a measurement as text."""
-    found = load_result(name)["conditions"]
-    versions = f"Python {found['python']}, PyTorch {found['packages']['torch']}"
-    return f"{found['cores']} cores of {found['processor']}, {found['threads']} threads, {versions}"
+    return described(load_result(name)["conditions"])
 
 
 def accuracy() -> str:

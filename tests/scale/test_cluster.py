@@ -44,6 +44,7 @@ def test_a_service_that_answers_does_nothing(service: socket.socket) -> None:
 
 
 def test_an_interruption_below_the_limit_does_nothing(service: socket.socket) -> None:
+    before = signal.getsignal(cluster._SIGNAL)
     port = service.getsockname()[1]
     with Watch(address(service), 5.0):
         service.close()
@@ -53,6 +54,7 @@ def test_an_interruption_below_the_limit_does_nothing(service: socket.socket) ->
             again.settimeout(5)
             connection, _ = again.accept()  # the watch has asked again
             connection.close()
+    assert signal.getsignal(cluster._SIGNAL) == before
 
 
 def test_other_threads_are_not_watched(service: socket.socket) -> None:

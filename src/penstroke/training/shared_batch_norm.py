@@ -26,7 +26,7 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
     def __init__(self, layer: nn.BatchNorm1d | nn.BatchNorm2d, sums_of_all: Sums) -> None:
         super().__init__(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
         self._parameters, self._buffers = layer._parameters, layer._buffers
-        self._sums_of_all = sums_of_all
+        self.sums_of_all = sums_of_all
 
     def _check_input_dim(self, input: Tensor) -> None:
         """Accept every number of dimensions, as the replaced layer has checked it before."""
@@ -49,7 +49,7 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
             mean, variance = torch.ops.aten.batch_norm_update_stats(input, *unused, 0.0)
             mean = mean.double()
             message = count * torch.cat([mean, variance + mean.square(), mean.new_ones(1)])
-        message = self._sums_of_all(message)
+        message = self.sums_of_all(message)
         total = float(message[-1])
         mean, squares = (message[:-1] / total).view(2, -1)
         return total, mean.to(dtype), (squares - mean.square()).to(dtype)
@@ -72,10 +72,6 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
         _, *sums = backward(gradient, input, unused, unused, unused, mean, inverse, True, self.eps, outputs)
         return torch.stack(sums)
 
-    def sums_of_all(self, sums: Float[Tensor, "2 c"]) -> Float[Tensor, "2 c"]:
-        """Return the sums over all processes."""
-        return self._sums_of_all(sums.double().flatten()).to(sums.dtype).view(2, -1)
-
 
 class _Normalise(torch.autograd.Function):
     """Normalisation with statistics that depend on the inputs of all processes."""
@@ -94,9 +90,10 @@ class _Normalise(torch.autograd.Function):
         input, weight, mean, variance = context.saved_tensors
         inverse = (variance + context.layer.eps).rsqrt()
         own = context.layer.sums(gradient, input, mean, inverse)
+        whole = context.layer.sums_of_all(own.double().flatten()).to(own.dtype).view(2, -1)
         scale = inverse if weight is None else weight * inverse
         # The mean and the variance depend on each input: without that, the gradient would be scale * gradient.
-        slope, offset = -scale * context.layer.sums_of_all(own) / context.count
+        slope, offset = -scale * whole / context.count
         result = F.batch_norm(input, mean, variance, slope, offset, False, 0.0, context.layer.eps)
         result += F.batch_norm(gradient, torch.zeros_like(mean), torch.ones_like(mean), scale, None, False, 0.0, 0.0)
         of_weight, of_bias = (None, None) if weight is None else own
