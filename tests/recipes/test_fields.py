@@ -32,12 +32,12 @@ def test_a_recipe_is_restored_from_its_flat_fields(name: str) -> None:
 
 def test_flat_values_reach_the_parts() -> None:
     recipe = recipes.robust(
-        name="mine", padding=False, norm=False, rescale=False,
+        name="mine", padding=False, norm=False, rescale=False, by_gram=True,
         lr=0.3, momentum=0.5, head_lr=0.1, warmup=0.2, shift=2, distortion=0.1, outliers=0.2,
         validation=0.2, validation_seed=7, rejection_rate=0.01, test_each_epoch=True, test_batch_size=9,
         hidden=8, channels=[4], kernel_sizes=[5], strides=[2], mean=[0.1], std=(0.2, 0.3, 0.4),
     )  # fmt: skip
-    assert recipe.optimizer == Muon(lr=0.3, momentum=0.5, head_lr=0.1)
+    assert recipe.optimizer == Muon(lr=0.3, momentum=0.5, head_lr=0.1, by_gram=True)
     assert recipe.schedule == OneCycle(warmup=0.2)
     assert recipe.augmentation == Augmentation(shift=2, distortion=0.1, outliers=0.2)
     assert recipe.validation == Validation(share=0.2, seed=7, rejection_rate=0.01)

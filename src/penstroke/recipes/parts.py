@@ -58,6 +58,10 @@ class Muon:
         default=False,
         description="Rescale weight matrices to norm sqrt(rows) before each step; for layers before a normalisation.",
     )
+    by_gram: bool = Field(
+        default=False,
+        description="Orthogonalise large matrices with small square ones: faster, with other rounding.",
+    )
     head_lr: LearningRate = Field(default=0.005, description="Learning rate of Adam for the biases and the last layer.")
 
 

@@ -53,7 +53,14 @@ def sprint(**flat: Any) -> Recipe:
         flat: other values of some fields; see ``Recipe.replace``.
     """
     recipe = fast(
-        name="sprint", epoch_share=0.65, shift=0, label_smoothing=0.1, precision="auto", mean=0.1307, std=0.3081
+        name="sprint",
+        epoch_share=0.72,
+        shift=0,
+        label_smoothing=0.1,
+        precision="auto",
+        by_gram=True,
+        mean=0.1307,
+        std=0.3081,
     )
     return recipe.replace(**flat)
 

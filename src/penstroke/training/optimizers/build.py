@@ -36,7 +36,8 @@ def build_optimizers(
     if isinstance(spec, parts.Muon):
         inner = [name for name, weight in trained.items() if weight.ndim > 1 and not _in_layers(name, head)]
         others = [weight for name, weight in trained.items() if name not in inner]
-        muon = Muon([trained[name] for name in inner], spec.lr, spec.momentum, rescale=spec.rescale)
+        matrices = [trained[name] for name in inner]
+        muon = Muon(matrices, spec.lr, spec.momentum, rescale=spec.rescale, by_gram=spec.by_gram)
         return [muon, Adam(others, spec.head_lr, betas=HEAD_BETAS)]
     if isinstance(spec, parts.SGD) and not spec.decay_biases:
         matrices = [weight for weight in trained.values() if weight.ndim > 1]

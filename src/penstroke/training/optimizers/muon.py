@@ -62,15 +62,22 @@ class Muon(Optimizer):
         rescale: rescale each weight to norm ``sqrt(out)`` before each step. The output of a layer that is followed by
             a normalisation does not depend on this norm, but with a constant norm, the relative change of each step
             depends on the learning rate alone (as in K. Jordan, https://github.com/KellerJordan/cifar10-airbench).
+        by_gram: orthogonalise large matrices by ``orthogonalise_by_gram``, which has other rounding.
     """
 
-    by_gram = False
-    """Whether large matrices are orthogonalised by ``orthogonalise_by_gram``, which has other rounding."""
-
-    def __init__(self, weights: Iterable[nn.Parameter], lr: float, momentum: float, *, rescale: bool = False) -> None:
+    def __init__(
+        self,
+        weights: Iterable[nn.Parameter],
+        lr: float,
+        momentum: float,
+        *,
+        rescale: bool = False,
+        by_gram: bool = False,
+    ) -> None:
         super().__init__(weights, lr, ("momentum",))
         self.momentum = momentum
         self.rescale = rescale
+        self.by_gram = by_gram
 
     @torch.no_grad()
     def step(self, factor: float = 1.0) -> None:
