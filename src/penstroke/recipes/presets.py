@@ -54,7 +54,7 @@ def sprint(**flat: Any) -> Recipe:
     """
     recipe = fast(
         name="sprint",
-        epoch_share=0.72,
+        epoch_share=0.69,
         shift=0,
         label_smoothing=0.1,
         precision="auto",
