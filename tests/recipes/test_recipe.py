@@ -63,7 +63,7 @@ def test_distilled_differs_from_robust_in_its_labels_alone() -> None:
 def test_sprint_is_a_part_of_an_epoch_of_fast() -> None:
     sprint = recipes.sprint()
     assert (sprint.epochs, sprint.precision, sprint.network) == (1, "auto", PatchNet())
-    changed = {"name", "epoch_share", "shift", "label_smoothing", "precision", "mean", "std"}
+    changed = {"name", "epoch_share", "shift", "label_smoothing", "precision", "by_gram", "mean", "std"}
     ours, theirs = sprint.flat(), recipes.fast().flat()
     assert {name for name in ours if ours[name] != theirs[name]} == changed
 
