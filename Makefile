@@ -10,7 +10,7 @@ help:
 	@echo "make test      run the tests"
 	@echo "make check     run lint, type checks, tests and an installation, which every change must pass"
 	@echo "make package   build the wheel, install it without and with the extra train, and use it there"
-	@echo "make ready     train the bundled model on MNIST, and measure it (a quarter of an hour)"
+	@echo "make ready     train the bundled networks on MNIST, and measure them (an hour)"
 	@echo "make bench     measure speed against the references (short form)"
 	@echo "make campaign  run the full campaigns: kills, faults, damaged and hostile files (over an hour)"
 	@echo "make audit     list the dependencies and look up their known vulnerabilities"
@@ -49,6 +49,7 @@ package: $(READY)
 # With one thread, the result does not depend on the number of cores.
 ready: $(READY)
 	rm -rf build/ready
+	$(BIN)/python -m benchmarks.ready_strips
 	$(BIN)/penstroke train robust --data mnist --seed 0 --threads 1 --out build/ready
 	$(BIN)/python -m benchmarks.ready build/ready
 	$(BIN)/python -m benchmarks.tables

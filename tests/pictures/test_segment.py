@@ -11,19 +11,16 @@ from benchmarks.trial_pictures import draw_digit, unseen_digits
 from penstroke.data import Dataset
 from penstroke.errors import EmptyPicture
 from penstroke.pictures.cuts import (
-    SEAM_PENALTY,
+    ReadFunction,
+    Readings,
     ScoreFunction,
-    _best_sequence,
-    _between,
-    _candidates,
-    _scores,
+    _Parts,
     cut_digits,
     find_seams,
     without_fragments,
 )
 from penstroke.pictures.ink import find_ink
 from penstroke.pictures.segment import Symbol, segment, segment_ink
-from penstroke.pictures.shape import to_symbol
 
 DIGITS, LABELS = unseen_digits()
 HEIGHT = 60
@@ -202,22 +199,61 @@ def test_the_thin_edge_of_a_page_is_ignored(score: ScoreFunction) -> None:
     assert [s.box for s in segment(picture, score)] == boxes
 
 
-@pytest.mark.parametrize("text", ["25", "80", "413", "2"])
-def test_the_cut_is_the_best_of_all_though_few_parts_are_scored(score: ScoreFunction, text: str) -> None:
+def touching(text: str) -> Float[ndarray, "h w"]:
+    """Return the ink of digits that touch."""
     ink = np.concatenate([draw_digit(DIGITS[clear(int(c), 2)], HEIGHT, 0.1)[: HEIGHT - 8] for c in text], 1)
-    level = without_fragments(ndimage.grey_closing(ink, (1, 5)).astype(np.float32))
+    return without_fragments(ndimage.grey_closing(ink, (1, 5)).astype(np.float32))
+
+
+@pytest.mark.parametrize("labels", [None, (2, 5), (2, 5, 1)])
+@pytest.mark.parametrize("text", ["25", "80", "413", "2"])
+def test_the_cut_is_the_best_of_all_though_few_parts_are_scored(
+    score: ScoreFunction, text: str, labels: tuple[int, ...] | None
+) -> None:
     scored: list[int] = []
 
     def counted(images: UInt8[ndarray, "n 28 28"]) -> Float[ndarray, "n classes"]:
         scored.append(len(images))
         return score(images)
 
-    found = cut_digits(level, HEIGHT, 6, counted)
-    seams, crossed_ink = find_seams(level, HEIGHT, 6)
-    starts, ends = _candidates(seams, HEIGHT)
-    inks = [_between(level, seams[i], seams[j]) for i, j in zip(starts, ends, strict=True)]
-    penalties = SEAM_PENALTY * (crossed_ink / 6) ** 1.5
-    best = _best_sequence(starts, ends, _scores(inks, HEIGHT, 6, score), penalties)
-    assert [digit.shape for digit in found] == [level.shape] * len(best)
-    assert [to_symbol(digit).tobytes() for digit in found] == [to_symbol(inks[k]).tobytes() for k in best]
-    assert sum(scored) < len(inks)
+    total, chosen = _Parts(touching(text), HEIGHT, 6, counted).best(labels)
+    few = sum(scored)
+    complete = _Parts(touching(text), HEIGHT, 6, counted)
+    complete._cut(list(range(len(complete._starts))))
+    assert complete.best(labels) == (total, chosen)
+    assert few < sum(scored) - few
+
+
+@pytest.mark.parametrize("text", ["25", "80", "413"])
+def test_the_parts_of_a_cut_have_the_shape_of_the_ink(score: ScoreFunction, text: str) -> None:
+    level = touching(text)
+    cuts = cut_digits(level, HEIGHT, 6, score)
+    assert [cut.ink.shape for cut in cuts] == [level.shape] * len(text)
+    assert all(cut.log_prior is None for cut in cuts)
+    assert (np.maximum.reduce([cut.ink for cut in cuts]) <= level).all()
+
+
+def test_a_reading_of_the_whole_decides_how_ink_is_cut(score: ScoreFunction) -> None:
+    level = touching("25")
+    strips: list[tuple[int, ...]] = []
+
+    def reader(*readings: tuple[tuple[int, ...], float]) -> ReadFunction:
+        def read(strip: UInt8[ndarray, "28 w"]) -> Readings:
+            strips.append(strip.shape)
+            return list(readings)
+
+        return read
+
+    agreed = cut_digits(level, HEIGHT, 6, score, reader(((2, 5), -0.1), ((2, 5, 1), -3.0), ((7, 5), -4.0)))
+    assert strips[0][0] == 28
+    assert len(agreed) == 2
+    first, second = (cut.log_prior for cut in agreed)
+    assert first is not None
+    assert second is not None
+    assert np.exp(first).sum() == pytest.approx(1)
+    assert np.exp(first[7]) == pytest.approx(np.exp(-4.0) / (np.exp(-0.1) + np.exp(-4.0)), rel=0.01)
+    assert second.argmax() == 5
+    # The parts fit 2 and 5 much better, but a certain reading has more weight.
+    assert len(cut_digits(level, HEIGHT, 6, score, reader(((2, 5, 1), 0.0), ((2, 5), -200.0)))) == 3
+    # Without a reading of any digit, the parts alone decide.
+    assert [cut.log_prior for cut in cut_digits(level, HEIGHT, 6, score, reader(((), 0.0)))] == [None, None]

@@ -8,7 +8,9 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import UInt8
 from torch import Tensor, nn
+from torch.export import Dim
 
 from penstroke.errors import ModelError
 from penstroke.models.description import Description
@@ -33,6 +35,20 @@ def onnx_graph(module: nn.Module, description: Description) -> "ModelProto":
         ModelError: the network contains something that PyTorch cannot export to ONNX.
     """
     images = torch.zeros((2, *description.image_shape), dtype=torch.uint8)
+    return export_graph(module, images, {0: Dim("n")})
+
+
+def export_graph(module: nn.Module, images: UInt8[Tensor, "n c h w"], dynamic: dict[int, Dim]) -> "ModelProto":
+    """Return the graph of a network that takes raw images and returns log-probabilities.
+
+    Args:
+        module: the network. It is not changed.
+        images: an example of its input.
+        dynamic: the dimensions of the input that may differ from the example, by number.
+
+    Raises:
+        ModelError: see ``onnx_graph``.
+    """
     with _quiet():
         try:
             program = torch.onnx.export(
@@ -41,7 +57,7 @@ def onnx_graph(module: nn.Module, description: Description) -> "ModelProto":
                 dynamo=True,
                 input_names=[INPUT],
                 output_names=[OUTPUT],
-                dynamic_shapes=({0: torch.export.Dim("n")},),
+                dynamic_shapes=(dynamic,),
                 verbose=False,
             )
         except torch.onnx.OnnxExporterError as error:

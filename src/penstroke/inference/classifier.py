@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from torch import device as Device
     from torch import nn
 
+    from penstroke.pictures.cuts import ReadFunction
+
+DIGITS = tuple("0123456789")
+"""The classes of models whose pages are read with the bundled network for touching digits."""
 Pictures: TypeAlias = list[Any] | tuple[Any, ...]
 """Several pictures; a list is invariant in its type, so that of its items is not stated."""
 _Result = TypeVar("_Result", Prediction, Page)
@@ -270,8 +274,18 @@ class Classifier:
             self.description.classes,
             self.threshold,
             knows_outliers=self._knows_outliers,
+            read_strip=self._strip_reader,
         )
         return reader.read(pixels)
+
+    @property
+    def _strip_reader(self) -> "ReadFunction | None":
+        """The function that reads touching digits as a whole, if the classes are the ten digits."""
+        if tuple(self.description.classes) != DIGITS:
+            return None
+        from penstroke.inference.strip_reader import read_strip
+
+        return read_strip
 
     @property
     def _knows_outliers(self) -> bool:

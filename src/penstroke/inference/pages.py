@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from penstroke.errors import EmptyPicture
 from penstroke.inference.evidence import evidence_against_digits, reject_other_marks
 from penstroke.inference.predictions import Detection, Page, Prediction, make_predictions
-from penstroke.pictures.cuts import ScoreFunction
+from penstroke.pictures.cuts import ReadFunction, ScoreFunction
 from penstroke.pictures.ink import Ink, find_ink
-from penstroke.pictures.segment import segment_ink
+from penstroke.pictures.segment import Symbol, segment_ink
 
 MIN_CONFIDENCE_AMONG_DIGITS = 0.3
 """Upper bound of the rejection threshold on a page with several symbols: most symbols near digits are digits."""
@@ -40,12 +40,14 @@ class PageReader:
         classes: class names.
         threshold: rejection threshold of the model.
         knows_outliers: whether the model was trained on outliers, so that low probabilities are evidence of them.
+        read_strip: reads touching digits as a whole; None if that is not available for the classes.
     """
 
     score: ScoreFunction
     classes: Sequence[str]
     threshold: float
     knows_outliers: bool
+    read_strip: ReadFunction | None = None
 
     def read(self, picture: UInt8[ndarray, "h w *c"]) -> Page:
         """Return the marks of a page in reading order.
@@ -88,18 +90,27 @@ class PageReader:
     def _marks(self, ink: Ink) -> tuple[Detection, ...]:
         """Return the marks of the lines of a page with their predictions."""
         try:
-            symbols = segment_ink(ink, self.score)
+            symbols = segment_ink(ink, self.score, self.read_strip)
         except EmptyPicture:
             return ()
-        images = [symbol.image for symbol in symbols if symbol.image is not None]
-        if not images:
+        digits = [symbol for symbol in symbols if symbol.image is not None]
+        if not digits:
             return ()
-        threshold = min(self.threshold, MIN_CONFIDENCE_AMONG_DIGITS) if len(images) > 1 else self.threshold
-        predictions = iter(make_predictions(self.score(np.stack(images)), self.classes, threshold))
+        threshold = min(self.threshold, MIN_CONFIDENCE_AMONG_DIGITS) if len(digits) > 1 else self.threshold
+        predictions = iter(make_predictions(self._log_probs(digits), self.classes, threshold))
         other = Prediction((), tuple(self.classes), OTHER_SIZE)
         return tuple(
             Detection(s.line, s.box, other if s.image is None else next(predictions), s.image) for s in symbols
         )
+
+    def _log_probs(self, digits: list[Symbol]) -> Float[ndarray, "n classes"]:
+        """Return the log-probabilities of digits, from their images and from reading touching digits as a whole."""
+        log_probs = self.score(np.stack([digit.image for digit in digits if digit.image is not None])).copy()
+        for row, digit in zip(log_probs, digits, strict=True):
+            if digit.log_prior is not None:
+                row += digit.log_prior
+                row -= np.logaddexp.reduce(row)
+        return log_probs
 
 
 def _count(marks: Sequence[Detection]) -> int:

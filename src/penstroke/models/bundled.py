@@ -8,3 +8,5 @@ WEIGHTS = Path(__file__).parent / "ready" / "ready.safetensors"
 """The model file."""
 ONNX = WEIGHTS.with_suffix(".onnx")
 """The same model for onnxruntime."""
+STRIPS = WEIGHTS.with_name("strips.onnx")
+"""The network that reads strips of touching digits, for onnxruntime."""

@@ -2,10 +2,12 @@
 
 Candidate cuts are seams of little ink from top to bottom, which bend around strokes so that slanted neighbours can be
 separated. The ink between two seams is scored by a classifier, and dynamic programming finds the sequence of
-candidates with the highest total score. This module does not depend on models.
+candidates with the highest total score. If the ink can also be read as a whole, the sequence of classes is chosen on
+which the parts and the whole agree best. This module does not depend on models.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -16,9 +18,14 @@ from penstroke.pictures.basics import Grey
 from penstroke.pictures.components import find_components
 from penstroke.pictures.filters import median
 from penstroke.pictures.shape import to_symbol
+from penstroke.pictures.strips import to_strip
 
 ScoreFunction: TypeAlias = Callable[[UInt8[ndarray, "n 28 28"]], Float[ndarray, "n classes"]]
 """Returns log-probabilities (or probabilities) of classes for images of symbols."""
+Readings: TypeAlias = list[tuple[tuple[int, ...], float]]
+"""Sequences of classes, from left to right, with their log-probabilities; the most probable one first."""
+ReadFunction: TypeAlias = Callable[[UInt8[ndarray, "28 w"]], Readings]
+"""Returns readings of a strip of symbols; see ``penstroke.pictures.strips``."""
 
 SEAM_SPACING, SEAM_REACH = 0.08, 0.12
 """Distance between seams that are tried, and how far each may bend to either side, relative to the line's height."""
@@ -38,6 +45,8 @@ SEAM_PENALTY = 0.35
 """Penalty for a seam across one stroke, in units of log-probability. Seams across two strokes cost much more."""
 DIGIT_PENALTY = 0.3
 """Penalty for each digit, in units of log-probability: two digits need a higher score than one."""
+MIN_LOG_PROB = -12.0
+"""Lowest log-probability of a class, so that one part that does not resemble its class does not exclude a reading."""
 
 
 def log_scores(score: ScoreFunction, images: list[UInt8[ndarray, "28 28"]]) -> Float[ndarray, "n classes"]:
@@ -46,31 +55,118 @@ def log_scores(score: ScoreFunction, images: list[UInt8[ndarray, "28 28"]]) -> F
     return values if values.max() <= 0 else np.log(np.maximum(values, 1e-9))
 
 
-def cut_digits(level: Grey, height: float, width: float, score: ScoreFunction) -> list[Grey]:
-    """Return the ink of each digit in a component of ink, from left to right, each of the shape of ``level``.
+@dataclass(frozen=True)
+class Cut:
+    """The ink of one digit that is cut from others.
+
+    Args:
+        ink: ``float32`` ``[h, w]``, its levels, of the shape of the ink that it is cut from.
+        log_prior: log-probabilities of its classes by the readings of the whole; None without readings.
+    """
+
+    ink: Grey
+    log_prior: Float[ndarray, " classes"] | None = None
+
+
+def cut_digits(
+    level: Grey, height: float, width: float, score: ScoreFunction, read: ReadFunction | None = None
+) -> list[Cut]:
+    """Return the digits in a component of ink, from left to right.
 
     Args:
         level: ``float32`` ``[h, w]``, 0 for paper to 1 for full ink, of this component only.
         height: the usual height of the line's digits in pixels.
         width: the usual width of a stroke in pixels.
         score: returns log-probabilities or probabilities for images of symbols.
+        read: reads the component as a whole; None if no such function is available.
     """
-    seams, crossed_ink = find_seams(level, height, width)
-    starts, ends = _candidates(seams, height)
-    seam_penalties = SEAM_PENALTY * (crossed_ink / width) ** 1.5
-    # Scoring takes most of the time. Each candidate has the highest possible score until it is part of the best
-    # sequence; when all parts of the best sequence are scored, no other sequence can be better.
-    scores = np.full(len(starts), -DIGIT_PENALTY)
-    inks: dict[int, Grey] = {}
-    while True:
-        chosen = _best_sequence(starts, ends, scores, seam_penalties)
-        new = [k for k in chosen if k not in inks]
-        if not new:
-            break
-        inks |= {k: _between(level, seams[starts[k]], seams[ends[k]]) for k in new}
-        scores[new] = _scores([inks[k] for k in new], height, width, score)
-    lefts = {k: int(seams[starts[k]].min()) for k in chosen}
-    return [np.pad(inks[k], ((0, 0), (lefts[k], level.shape[1] - lefts[k] - inks[k].shape[1]))) for k in chosen]
+    parts = _Parts(level, height, width, score)
+    readings = [(labels, log_prob) for labels, log_prob in (read(to_strip(level)) if read else []) if labels]
+    found = [(parts.best(labels), log_prob) for labels, log_prob in readings]
+    (total, chosen), log_prob = max(found, key=lambda item: item[0][0] + item[1], default=((-np.inf, []), 0.0))
+    if not np.isfinite(total + log_prob):
+        return [Cut(parts.ink(k)) for k in parts.best()[1]]
+    priors = _priors([reading for reading in readings if len(reading[0]) == len(chosen)], parts.classes)
+    return [Cut(parts.ink(k), prior) for k, prior in zip(chosen, priors, strict=True)]
+
+
+def _priors(readings: Readings, classes: int) -> Float[ndarray, "length classes"]:
+    """Return the log-probabilities of the classes at each position of readings of equal length."""
+    priors = np.full((len(readings[0][0]), classes), MIN_LOG_PROB)
+    for labels, log_prob in readings:
+        positions = np.arange(len(labels))
+        priors[positions, labels] = np.logaddexp(priors[positions, labels], log_prob)
+    return priors - np.logaddexp.reduce(priors, 1, keepdims=True)
+
+
+class _Parts:
+    """The parts of ink between two seams that may be digits. They are cut and scored when they are needed."""
+
+    def __init__(self, level: Grey, height: float, width: float, score: ScoreFunction) -> None:
+        self._level, self._height, self._width, self._score = level, height, width, score
+        self._seams, crossed_ink = find_seams(level, height, width)
+        starts, ends = _candidates(self._seams, height)
+        self._starts, self._ends = np.array(starts), np.array(ends)
+        self._seam_penalties = SEAM_PENALTY * (crossed_ink / width) ** 1.5
+        self._inks: dict[int, Grey] = {}
+        self._scores: dict[int, Float[ndarray, " classes"]] = {}
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(next(iter(self._scores.values())))
+
+    def best(self, labels: tuple[int, ...] | None = None) -> tuple[float, list[int]]:
+        """Return the highest total score of parts that are all of the ink, and these parts from left to right.
+
+        Args:
+            labels: the classes of the parts; None for any number of parts of any class.
+        """
+        # Scoring takes most of the time. Each part has the highest possible score until it belongs to the best
+        # sequence; when all parts of the best sequence are scored, no other sequence can be better.
+        while True:
+            total, chosen = self._best_sequence(labels)
+            new = [k for k in chosen if k not in self._inks]
+            if not new:
+                return total, chosen
+            self._cut(new)
+
+    def _best_sequence(self, labels: tuple[int, ...] | None) -> tuple[float, list[int]]:
+        if labels is None:
+            return best_path(self._starts, self._ends, self._scores_of(None), self._seam_penalties)
+        # A path through copies of the seams, one for each number of digits to the left.
+        count, seams = len(labels), len(self._seam_penalties)
+        shifts = seams * np.arange(count)[:, None]
+        total, path = best_path(
+            (self._starts + shifts).ravel(),
+            (self._ends + shifts + seams).ravel(),
+            np.concatenate([self._scores_of(label) for label in labels]),
+            np.tile(self._seam_penalties, count + 1),
+        )
+        return total, [k % len(self._starts) for k in path]
+
+    def _scores_of(self, label: int | None) -> Float[ndarray, " n"]:
+        """Return the scores of all parts, for a class or for their most probable class."""
+        scores = np.full(len(self._starts), -DIGIT_PENALTY)
+        scores[list(self._inks)] = -np.inf  # of parts without a stroke
+        for k, values in self._scores.items():
+            scores[k] = values.max() if label is None else values[label]
+        return scores
+
+    def _cut(self, new: list[int]) -> None:
+        """Cut parts, and score how much each resembles a digit of each class: at most ``-DIGIT_PENALTY``."""
+        self._inks |= {k: _between(self._level, self._seams[self._starts[k]], self._seams[self._ends[k]]) for k in new}
+        written = [k for k in new if np.count_nonzero(self._inks[k] > 0.5) >= self._width**2]
+        images = [to_symbol(self._inks[k]) for k in written]
+        log_probs = log_scores(self._score, images) if written else np.empty((0, 0))
+        for k, values in zip(written, log_probs, strict=True):
+            penalty = _shape_penalty(self._inks[k], self._height) + DIGIT_PENALTY
+            self._scores[k] = np.maximum(values, MIN_LOG_PROB) - penalty
+
+    def ink(self, k: int) -> Grey:
+        """Return the ink of a part, of the shape of all ink."""
+        ink, left = self._inks[k], int(self._seams[self._starts[k]].min())
+        return np.pad(ink, ((0, 0), (left, self._level.shape[1] - left - ink.shape[1])))
 
 
 def _candidates(seams: Int[ndarray, "s h"], height: float) -> tuple[list[int], list[int]]:
@@ -84,16 +180,6 @@ def _candidates(seams: Int[ndarray, "s h"], height: float) -> tuple[list[int], l
             if gap.min() >= 0 and wide >= MIN_WIDTH and (wide <= MAX_WIDTH or whole):
                 pairs.append((i, j))
     return [i for i, _ in pairs], [j for _, j in pairs]
-
-
-def _scores(inks: list[Grey], height: float, width: float, score: ScoreFunction) -> Float[ndarray, " n"]:
-    """Return how much each ink resembles one digit, at most ``-DIGIT_PENALTY``; minus infinity without a stroke."""
-    scores = np.full(len(inks), -np.inf)
-    written = [i for i, ink in enumerate(inks) if np.count_nonzero(ink > 0.5) >= width * width]
-    if written:
-        penalties = np.array([_shape_penalty(inks[i], height) for i in written])
-        scores[written] = log_scores(score, [to_symbol(inks[i]) for i in written]).max(1) - penalties - DIGIT_PENALTY
-    return scores
 
 
 def _between(level: Grey, left: Int[ndarray, " h"], right: Int[ndarray, " h"]) -> Grey:
@@ -114,32 +200,33 @@ def _shape_penalty(ink: Grey, height: float) -> float:
     return max(0.0, wide / max(tall, 0.8 * height) - 0.85) + max(0.0, 0.6 - tall / height)
 
 
-def _best_sequence(
-    starts: list[int], ends: list[int], scores: Float[ndarray, " n"], seam_penalties: Float[ndarray, " s"]
-) -> list[int]:
-    """Return the indices of the candidates that cover the ink from the first seam to the last with the best total.
+def best_path(
+    starts: Int[ndarray, " n"], ends: Int[ndarray, " n"], scores: Float[ndarray, " n"], penalties: Float[ndarray, " s"]
+) -> tuple[float, list[int]]:
+    """Return the highest total of a path from the first to the last of numbered places, and its parts.
 
     Args:
-        starts: index of each candidate's left seam.
-        ends: index of each candidate's right seam.
-        scores: score of each candidate.
-        seam_penalties: penalty of each seam.
+        starts: the place at which each part begins.
+        ends: the place at which each part ends, after that where it begins.
+        scores: score of each part.
+        penalties: penalty of each place.
+
+    Returns:
+        The total and the indices of the parts; minus infinity and none without such a path.
     """
-    count = len(seam_penalties)
-    best = np.full(count, -np.inf)
+    best = np.full(len(penalties), -np.inf)
     best[0] = 0.0
-    last = [-1] * count
+    last = np.full(len(penalties), -1)
     for k in np.argsort(ends, kind="stable"):
-        i, j = starts[k], ends[k]
-        total = best[i] + scores[k] - seam_penalties[j]
-        if total > best[j]:
-            best[j], last[j] = total, int(k)
-    sequence: list[int] = []
-    seam = count - 1
-    while seam > 0 and last[seam] >= 0:
-        sequence.append(last[seam])
-        seam = starts[last[seam]]
-    return sequence[::-1]
+        total = best[starts[k]] + scores[k] - penalties[ends[k]]
+        if total > best[ends[k]]:
+            best[ends[k]], last[ends[k]] = total, k
+    path: list[int] = []
+    place = len(penalties) - 1
+    while place > 0 and last[place] >= 0:
+        path.append(int(last[place]))
+        place = int(starts[last[place]])
+    return float(best[-1]), path[::-1]
 
 
 def find_seams(level: Grey, height: float, width: float) -> tuple[Int[ndarray, "s h"], Float[ndarray, " s"]]:

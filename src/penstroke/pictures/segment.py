@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
 from penstroke.pictures.basics import Mask, resize
-from penstroke.pictures.cuts import ScoreFunction, cut_digits, log_scores
+from penstroke.pictures.cuts import Cut, ReadFunction, ScoreFunction, cut_digits, log_scores
 from penstroke.pictures.ink import Ink, find_ink
 from penstroke.pictures.prepare import isolate, symbol_in
 from penstroke.pictures.shape import to_symbol
@@ -42,11 +42,13 @@ class Symbol:
         line: the index of its line, from the top.
         box: ``(x, y, width, height)`` in pixels of the picture.
         image: ``uint8`` ``[28, 28]``, normalised as by ``prepare``; None for a mark without the size of a digit.
+        log_prior: see ``Cut``.
     """
 
     line: int
     box: tuple[int, int, int, int]
     image: UInt8[ndarray, "28 28"] | None
+    log_prior: Float[ndarray, " classes"] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,13 @@ def segment(picture: UInt8[ndarray, "h w *c"], score: ScoreFunction) -> list[Sym
     return [symbol for symbol in segment_ink(find_ink(picture), score) if symbol.image is not None]
 
 
-def segment_ink(ink: Ink, score: ScoreFunction) -> list[Symbol]:
+def segment_ink(ink: Ink, score: ScoreFunction, read: ReadFunction | None = None) -> list[Symbol]:
     """Return the marks of the lines of digits, including those without the size of a digit, such as decimal points.
 
     Args:
         ink: the ink of a picture.
         score: see ``segment``.
+        read: reads touching digits as a whole; see ``cut_digits``.
 
     Raises:
         EmptyPicture: the only marks are not pen strokes.
@@ -133,7 +136,7 @@ def segment_ink(ink: Ink, score: ScoreFunction) -> list[Symbol]:
         height = usual_height(members)
         for component in join(ink, members, height, score):
             if _is_digit_sized(component, height):
-                in_line += _symbols(ink, component, height, line, score)
+                in_line += _symbols(ink, component, height, line, score, read)
             else:
                 in_line.append(Symbol(line, _in_picture(component.box, ink.scale), None))
         if any(symbol.image is not None for symbol in in_line):
@@ -312,7 +315,9 @@ def _is_digit_sized(component: Component, height: float) -> bool:
     return 0.45 * height <= component.height <= 2.2 * height and component.width <= 12 * height
 
 
-def _symbols(ink: Ink, component: Component, height: float, line: int, score: ScoreFunction) -> list[Symbol]:
+def _symbols(
+    ink: Ink, component: Component, height: float, line: int, score: ScoreFunction, read: ReadFunction | None
+) -> list[Symbol]:
     """Return the digits in a component, of which most have one."""
     level = _level(ink, component)
     top, left = _origin(ink, component)
@@ -320,11 +325,11 @@ def _symbols(ink: Ink, component: Component, height: float, line: int, score: Sc
     # Narrow components are single digits; wider ones are if the score is high.
     wide = component.width > 0.75 * tall
     doubtful = component.width > MAX_SINGLE_WIDTH * tall
-    parts = [level]
+    cuts = [Cut(level)]
     if wide or (doubtful and log_scores(score, [to_symbol(level)])[0].max() <= CERTAIN):
-        parts = cut_digits(level, min(height, component.height), ink.width, score) or [level]
+        cuts = cut_digits(level, min(height, component.height), ink.width, score, read) or cuts
     scale = ink.scale
-    return [Symbol(line, _box(part > 0.25, top, left, scale), to_symbol(part)) for part in parts]
+    return [Symbol(line, _box(c.ink > 0.25, top, left, scale), to_symbol(c.ink), c.log_prior) for c in cuts]
 
 
 def _box(mask: Bool[ndarray, "h w"], top: int, left: int, scale: float) -> tuple[int, int, int, int]:

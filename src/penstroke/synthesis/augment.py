@@ -140,9 +140,9 @@ def augment(images: RawImages | Images, strength: float, draws: Draws | None = N
     if not strength:
         return originals
     draws = draws or Draws.of(originals)
-    changed = _change_strokes(warp(originals, strength, draws), strength, draws)
+    changed = change_strokes(warp(originals, strength, draws), strength, draws)
     changed = _lower_resolution(changed, draws)
-    changed = _change_tones(changed, strength, draws).clamp_(0, 255)
+    changed = change_tones(changed, strength, draws).clamp_(0, 255)
     return torch.where(draws.uniform(0, 1) < UNCHANGED_SHARE, originals, changed)
 
 
@@ -177,7 +177,7 @@ def warp(images: RawImages | Images, strength: float, draws: Draws | None = None
     return F.grid_sample(images, grid + displacement.permute(0, 2, 3, 1), align_corners=False)
 
 
-def _change_strokes(images: Images, strength: float, draws: Draws) -> Images:
+def change_strokes(images: Images, strength: float, draws: Draws) -> Images:
     """Return the images with thicker or thinner strokes."""
     pen = draws.uniform(-strength, strength)
     dilated = F.max_pool2d(images, 3, 1, 1)
@@ -194,7 +194,7 @@ def _lower_resolution(images: Images, draws: Draws) -> Images:
     return torch.where(draws.uniform(0, 1) < COARSE_SHARE, enlarged, images)
 
 
-def _change_tones(images: Images, strength: float, draws: Draws) -> Images:
+def change_tones(images: Images, strength: float, draws: Draws) -> Images:
     """Return the images with random blur, gamma, contrast and noise, some of them with residue of the paper."""
     channels = images.shape[1]
     box = torch.full((channels, 1, 3, 3), 1 / 9, device=images.device)
