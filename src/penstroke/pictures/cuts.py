@@ -82,9 +82,13 @@ def cut_digits(
     """
     parts = _Parts(level, height, width, score)
     readings = [(labels, log_prob) for labels, log_prob in (read(to_strip(level)) if read else []) if labels]
-    found = [(parts.best(labels), log_prob) for labels, log_prob in readings]
-    (total, chosen), log_prob = max(found, key=lambda item: item[0][0] + item[1], default=((-np.inf, []), 0.0))
-    if not np.isfinite(total + log_prob):
+    best, chosen = -np.inf, list[int]()
+    for labels, log_prob in readings:
+        if log_prob - DIGIT_PENALTY * len(labels) > best:  # the highest total that its parts can have
+            total, sequence = parts.best(labels)
+            if total + log_prob > best:
+                best, chosen = total + log_prob, sequence
+    if not chosen:
         return [Cut(parts.ink(k)) for k in parts.best()[1]]
     priors = _priors([reading for reading in readings if len(reading[0]) == len(chosen)], parts.classes)
     return [Cut(parts.ink(k), prior) for k, prior in zip(chosen, priors, strict=True)]

@@ -95,7 +95,7 @@ def train_strip_net(
         optimizer.step()
         scale.step()
         if on_step:
-            on_step(step + 1, float(loss))
+            on_step(step + 1, float(loss.detach()))
     return network.eval()
 
 
