@@ -66,4 +66,4 @@ def beam_search(log_probs: Float[ndarray, "t classes"], beam: int = BEAM) -> Rea
                 before = ended if sequence and sequence[-1] == label else either
                 add((*sequence, label), -np.inf, before + column[label])
         kept = dict(sorted(grown.items(), key=lambda item: -np.logaddexp(*item[1]))[:beam])
-    return [(sequence, float(np.logaddexp(*both))) for sequence, both in kept.items()]
+    return [(sequence, float(np.logaddexp(*both))) for sequence, both in kept.items() if max(both) > -np.inf]
