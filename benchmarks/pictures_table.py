@@ -90,6 +90,23 @@ def turned() -> str:
     return "\n".join(lines)
 
 
+def unseen() -> str:
+    """Return the table of the pictures without a digit of kinds that no training image resembles."""
+    saved = RESULTS / "unseen-outliers.json"
+    if not saved.exists():
+        return NOT_MEASURED.replace("benchmarks.pictures MODEL", "benchmarks.unseen_outliers")
+    halves = json.loads(saved.read_text(encoding="utf-8"))["rows"]
+    lines = ["| trained on | pictures of other kinds | rejected | test digits rejected |", "|---|---|---|---|"]
+    right = n = 0
+    for name, row in halves.items():
+        for kind, each in row["kinds"].items():
+            lines.append(f"| {name} | {kind} | {_percent(each)} | {100 * row['digits rejected']['share']:.2f} % |")
+            right, n = right + each["right"], n + each["n"]
+    interval = binomtest(right, n).proportion_ci(method="wilson")
+    reached = f"**{100 * right / n:.1f} %** ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+    return "\n".join([*lines, f"| | **all**, n = {n:,} (95 % interval) | {reached} | |"])
+
+
 def readers() -> str:
     """Return the table of digits, lines and forms that are read, compared with Tesseract."""
     saved = RESULTS / "page-readers.json"

@@ -16,7 +16,7 @@ from benchmarks.elastic_table import elastic
 from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
 from benchmarks.own_pictures_table import own_pictures, peers
-from benchmarks.pictures_table import pages, papers, pictures, readers, turned
+from benchmarks.pictures_table import pages, papers, pictures, readers, turned, unseen
 from benchmarks.prediction_table import prediction
 from benchmarks.ready_table import ready, ready_files
 from benchmarks.records_table import book_peers, sprint
@@ -209,6 +209,7 @@ TABLES = {
     "sprint": sprint,
     "transfer": transfer,
     "turned": turned,
+    "unseen": unseen,
     "readers": readers,
     "audit": audit,
     "claims_conditions": claims_conditions,

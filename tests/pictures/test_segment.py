@@ -177,6 +177,20 @@ def test_an_empty_page_raises(score: ScoreFunction) -> None:
         segment(np.full((90, 90), 250, np.uint8), score)
 
 
+@pytest.mark.parametrize(("blur", "shadow"), [(0, False), (4, False), (24, True)])
+def test_shadows_that_fade_on_all_sides_are_not_marks(score: ScoreFunction, blur: float, *, shadow: bool) -> None:
+    bars = np.zeros((300, 500), np.float32)
+    bars[80:220, 150:170] = bars[90:230, 300:320] = 1
+    soft = ndimage.gaussian_filter(bars, blur)
+    grain = np.random.default_rng(0).normal(0, 3, bars.shape)
+    page = np.clip(220 - 40 * soft / soft.max() + grain, 0, 255).astype(np.uint8)
+    if shadow:
+        with pytest.raises(EmptyPicture, match="only light and shadow"):
+            segment(page, score)
+    else:
+        assert len(segment(page, score)) == 2
+
+
 def test_slanted_strokes_that_touch_are_separated_by_a_slanted_seam() -> None:
     level = np.zeros((60, 90), np.float32)
     for row in range(60):

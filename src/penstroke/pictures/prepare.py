@@ -116,18 +116,26 @@ def detach_from_border(ink: Ink, mask: Mask) -> Mask:
 
 
 def check_strokes(ink: Ink, mask: Mask) -> None:
+    """Check that the marks in ``mask`` are pen strokes, and most of what is written.
+
+    Raises:
+        EmptyPicture: see ``check_pen``, or the marks are a small part of all ink, such as one tile of a pattern.
+    """
+    check_pen(ink, mask)
+    if mask is not ink.mask and ink.level[mask].sum() < MIN_INK_SHARE * ink.level[ink.mask].sum():
+        raise EmptyPicture("there is a pattern, or many marks of which none stands out")
+
+
+def check_pen(ink: Ink, mask: Mask) -> None:
     """Check that the marks in ``mask`` are pen strokes.
 
     Raises:
-        EmptyPicture: the marks are the grain of the paper, fade on all sides as shadows and faces do, or are a small
-            part of all ink, such as one tile of a pattern.
+        EmptyPicture: the marks are the grain of the paper, or fade on all sides as shadows and faces do.
     """
     if ink.noise > MAX_NOISE:
         raise EmptyPicture("no stroke stands out from the grain of the paper")
     if ink.noise > 0 and _fades(ink, mask):  # a drawn picture, which has no noise, may be blurred by enlargement
         raise EmptyPicture("there is only light and shadow, and no pen stroke")
-    if mask is not ink.mask and ink.level[mask].sum() < MIN_INK_SHARE * ink.level[ink.mask].sum():
-        raise EmptyPicture("there is a pattern, or many marks of which none stands out")
 
 
 def _fades(ink: Ink, mask: Mask) -> bool:

@@ -15,7 +15,7 @@ from numpy import ndarray
 from penstroke.pictures.basics import Mask, resize
 from penstroke.pictures.cuts import Cut, ReadFunction, ScoreFunction, cut_digits, log_scores
 from penstroke.pictures.ink import Ink, find_ink
-from penstroke.pictures.prepare import isolate, symbol_in
+from penstroke.pictures.prepare import check_pen, isolate, symbol_in
 from penstroke.pictures.shape import to_symbol
 
 SLOPES = np.linspace(-0.21, 0.21, 29)
@@ -126,8 +126,9 @@ def segment_ink(ink: Ink, score: ScoreFunction, read: ReadFunction | None = None
     components = find_writing(ink)
     if not components:
         return []
-    height = usual_height(components)
-    slope = find_slope(np.isin(ink.components.labels, [label for c in components for label in c.labels]))
+    written = np.isin(ink.components.labels, [label for c in components for label in c.labels])
+    check_pen(ink, written)
+    height, slope = usual_height(components), find_slope(written)
     symbols: list[Symbol] = []
     line = 0
     columns = find_columns(components, height, slope)

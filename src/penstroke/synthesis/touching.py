@@ -17,7 +17,7 @@ from penstroke.pictures.strips import to_strip
 from penstroke.synthesis.augment import change_strokes, warp
 from penstroke.synthesis.draws import Draws
 
-LENGTH_SHARES = (0.15, 0.5, 0.25, 0.1)
+LENGTH_SHARES = (0.2, 0.47, 0.23, 0.1)
 """Fractions of the strips with 1, 2, 3 and 4 digits."""
 PADDING = 6
 """Pixels that are added on each side of an image, so that distorted digits remain whole."""
