@@ -10,7 +10,7 @@ from PIL import Image
 
 from penstroke import Classifier
 from penstroke.data import Dataset
-from penstroke.inference.pages import OTHER_SIZE, box_before_turns
+from penstroke.inference.pages import OTHER_SIZE, PageReader, box_before_turns
 
 ROWS = ((2, 3, 5, 7), (4, 7, 2, 3))
 
@@ -67,3 +67,25 @@ def test_points_are_rejected_with_the_reason(classifier: Classifier, page: UInt8
     assert found.lines == classifier.read(page).lines
     (point,) = found.rejected
     assert (point.line, point.prediction.reason, point.to_json()["probability"]) == (0, OTHER_SIZE, None)
+
+
+@pytest.mark.parametrize(("reading", "clear"), [((3, 5), True), ((9, 9), False)])
+def test_a_touching_digit_is_clear_only_if_its_image_and_the_reading_of_the_whole_agree(
+    classifier: Classifier, sample: Dataset, reading: tuple[int, int], *, clear: bool
+) -> None:
+    three, five = (sample.test.images[np.flatnonzero(sample.test.labels == label)[0], 0] for label in (3, 5))
+    ink = np.zeros((28, 60), np.uint8)
+    ink[:, 5:33] = three
+    ink[:, 23:51] = np.maximum(ink[:, 23:51], five)
+    ink[13:16, 15:40] = 255  # connects them
+    paper = 235 - np.pad(np.kron(ink, np.ones((4, 4))), 20) * 0.8
+    reader = PageReader(
+        lambda images: classifier.log_probs(images[:, None]),
+        classifier.description.classes,
+        threshold=0.0,
+        knows_outliers=False,
+        read_strip=lambda _: [(reading, 0.0)],
+    )
+    marks = reader.read(paper.astype(np.uint8)).digits
+    assert len(marks) == 2
+    assert all((mark.prediction.probability > 0.9) == clear for mark in marks)

@@ -107,9 +107,8 @@ class PageReader:
         """Return the log-probabilities of digits, from their images and from reading touching digits as a whole."""
         log_probs = self.score(np.stack([digit.image for digit in digits if digit.image is not None])).copy()
         for row, digit in zip(log_probs, digits, strict=True):
-            if digit.log_prior is not None:
-                row += digit.log_prior
-                row -= np.logaddexp.reduce(row)
+            if digit.log_prior is not None:  # a mean, so that a digit is clear only if both agree
+                row[:] = np.logaddexp(row, digit.log_prior) - np.log(2)
         return log_probs
 
 
