@@ -167,7 +167,7 @@ def test_predictions_pages_and_evaluations_abstain_below_the_same_threshold(
 
 def test_next_to_other_digits_a_lower_confidence_is_required(digit: Path) -> None:
     symbol = 255 - np.asarray(Image.open(digit))
-    two = np.concatenate([symbol, symbol], 1)
+    two = np.concatenate([symbol, np.full_like(symbol, symbol.max()), symbol], 1)  # apart, not read as a whole
     for probability, accepted in ((MIN_CONFIDENCE_AMONG_DIGITS + 0.01, 2), (MIN_CONFIDENCE_AMONG_DIGITS - 0.01, 0)):
         page = Classifier(Constant(probability), describe(0.6)).read(two)
         assert (len(page.detections), len(page.digits)) == (2, accepted)

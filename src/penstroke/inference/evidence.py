@@ -21,7 +21,7 @@ HEIGHT_EVIDENCE, USUAL_SPREAD = 5.0, 0.1
 """Evidence of a mark per unit of the spread of heights above the usual; the spread is that of logarithms."""
 MAX_MARKS = 12
 """Maximum number of marks for which the spread of heights counts: their heights are not independent."""
-MAX_EVIDENCE = 1.0
+MAX_EVIDENCE = 2.0
 """Evidence from which on marks are not digits."""
 MAX_OTHERS = 4.0
 """Maximum and minus minimum evidence from the other lines of the page: a line of clear digits under words is kept."""

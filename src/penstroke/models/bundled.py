@@ -1,4 +1,4 @@
-"""The bundled model: two files in the package, made by ``make ready`` and described in ``docs/ready.md``."""
+"""The bundled models: files in the package, made by ``make ready`` and described in ``docs/ready.md``."""
 
 from pathlib import Path
 
