@@ -53,6 +53,27 @@ def pictures() -> str:
     return "\n".join(lines) if rows else NOT_MEASURED
 
 
+def handwriting() -> str:
+    """Return the table of digits, lines and pages of other origin, over several models."""
+    saved = RESULTS / "handwriting.json"
+    if not saved.exists():
+        return NOT_MEASURED.replace("benchmarks.pictures MODEL", "benchmarks.handwriting RUN RUN RUN")
+    figures = json.loads(saved.read_text(encoding="utf-8"))
+    lines = ["| pictures | target | mean (95 % interval) | the models | n |", "|---|---|---|---|---|"]
+    for name, row in figures["rows"].items():
+        n, rights = row["n"], row["right"]
+        mean = sum(rights) / len(rights)
+        each = f"{100 * min(rights) / n:.1f} to {100 * max(rights) / n:.1f}"
+        lines.append(f"| {name} | ≥ {row['aim']:g} % | {_interval(mean, n)} | {each} | {n:,} |")
+    return "\n".join([*lines, "", f"Mean of {figures['models']} models of recipe `robust` with different seeds."])
+
+
+def _interval(right: float, n: int) -> str:
+    """Return a fraction in per cent with its 95 % interval."""
+    interval = binomtest(round(right), n).proportion_ci(method="wilson")
+    return f"**{100 * right / n:.1f} %** ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
 def papers() -> str:
     """Return the table of single digits by kind of paper, compared with simple preparations."""
     row = _rows().get("single digits")
@@ -102,9 +123,7 @@ def unseen() -> str:
         for kind, each in row["kinds"].items():
             lines.append(f"| {name} | {kind} | {_percent(each)} | {100 * row['digits rejected']['share']:.2f} % |")
             right, n = right + each["right"], n + each["n"]
-    interval = binomtest(right, n).proportion_ci(method="wilson")
-    reached = f"**{100 * right / n:.1f} %** ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
-    return "\n".join([*lines, f"| | **all**, n = {n:,} (95 % interval) | {reached} | |"])
+    return "\n".join([*lines, f"| | **all**, n = {n:,} (95 % interval) | {_interval(right, n)} | |"])
 
 
 def readers() -> str:
@@ -121,12 +140,10 @@ def readers() -> str:
         found, n = row["penstroke"], row["penstroke"][0]["n"]
         rights = [count["right"] for count in found]
         mean = sum(rights) / len(rights)
-        interval = binomtest(round(mean), n).proportion_ci(method="wilson")
-        reached = f"{100 * mean / n:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
         by_line = 100 * sum(count["lines"]["right"] for count in found) / sum(count["lines"]["n"] for count in found)
         theirs = "".join(f"{100 * count['right'] / n:.1f} %" for count in row.get("tesseract", []))
         each = f"{100 * min(rights) / n:.1f} to {100 * max(rights) / n:.1f}"
-        lines.append(f"| {kind} | {reached} | {each} | {by_line:.1f} % | {theirs} | {n:,} |")
+        lines.append(f"| {kind} | {_interval(mean, n)} | {each} | {by_line:.1f} % | {theirs} | {n:,} |")
     models = f"Mean of {figures['models']} models of recipe `robust` with different seeds, which read the same pictures"
     return "\n".join([*lines, "", f"{models}; Tesseract {figures['tesseract']}."])
 

@@ -16,7 +16,7 @@ from benchmarks.elastic_table import elastic
 from benchmarks.export_table import exports, int8, onnx_speed
 from benchmarks.hostile_table import hostile
 from benchmarks.own_pictures_table import own_pictures, peers
-from benchmarks.pictures_table import pages, papers, pictures, readers, turned, unseen
+from benchmarks.pictures_table import handwriting, pages, papers, pictures, readers, turned, unseen
 from benchmarks.prediction_table import prediction
 from benchmarks.ready_table import ready, ready_files
 from benchmarks.records_table import book_peers, sprint
@@ -192,6 +192,7 @@ TABLES = {
     "best": best,
     "book_peers": book_peers,
     "exports": exports,
+    "handwriting": handwriting,
     "hostile": hostile,
     "int8": int8,
     "more_speed": more_speed,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import cyclopts
 import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
 
 from benchmarks.conditions import save_result
 from benchmarks.trial_pictures import trial_page
@@ -15,6 +17,7 @@ from penstroke import Classifier, runtime
 
 FIRST_SEED = 50_000
 MAX_LINES, MAX_DIGITS = 5, 6
+TURNS, OUTCOMES = (90, 180, 270), ("as good", "rejected", "worse")
 
 
 def main(model: str = "ready", /, *, n: int = 34) -> None:
@@ -29,22 +32,28 @@ def main(model: str = "ready", /, *, n: int = 34) -> None:
     """
     runtime.configure()
     classifier = Classifier.load(Path(model) if model != "ready" else model)
-    rows = {turn: {"as good": 0, "rejected": 0, "worse": 0, "n": n} for turn in (90, 180, 270)}
-    right = total = 0
+    rows = {turn: dict.fromkeys(OUTCOMES, 0) | {"n": n} for turn in TURNS}
     for seed in range(FIRST_SEED, FIRST_SEED + n):
-        rng = np.random.default_rng(seed)
-        digits = rng.integers(2, MAX_DIGITS + 1, rng.integers(2, MAX_LINES + 1))
-        picture, truth = trial_page(seed, "mixed", tuple(digits.tolist()))
-        upright = _correct(classifier.read(picture).lines, truth)
-        right, total = right + upright, total + len(truth)
-        for turn, row in rows.items():
-            lines = classifier.read(np.ascontiguousarray(np.rot90(picture, turn // 90))).lines
-            row["as good" if _correct(lines, truth) >= upright else "worse" if lines else "rejected"] += 1
-    print(f"upright: {right} of {total} lines")
+        for turn, outcome in zip(TURNS, outcomes(classifier, *page(seed)), strict=True):
+            rows[turn][outcome] += 1
     for turn, row in rows.items():
         print(f"{turn} degrees: {row}")
-    figures = {"model": model, "upright": {"lines": total, "right": right}, "turned": rows}
-    print(f"Saved {save_result('turned-pages', figures)}")
+    print(f"Saved {save_result('turned-pages', {'model': model, 'turned': rows})}")
+
+
+def page(seed: int) -> tuple[UInt8[ndarray, "h w 3"], list[str]]:
+    """Return a page of 2 to 5 lines of 2 to 6 test digits, and its lines."""
+    rng = np.random.default_rng(seed)
+    digits = rng.integers(2, MAX_DIGITS + 1, rng.integers(2, MAX_LINES + 1))
+    return trial_page(seed, "mixed", tuple(digits.tolist()))
+
+
+def outcomes(classifier: Classifier, picture: UInt8[ndarray, "h w 3"], truth: list[str]) -> list[str]:
+    """Return one of ``OUTCOMES`` for each of ``TURNS`` of a page."""
+    upright = _correct(classifier.read(picture).lines, truth)
+    found = [classifier.read(np.ascontiguousarray(np.rot90(picture, turn // 90))).lines for turn in TURNS]
+    good = [_correct(lines, truth) >= upright for lines in found]
+    return ["as good" if ok else "worse" if lines else "rejected" for ok, lines in zip(good, found, strict=True)]
 
 
 def _correct(lines: list[str], truth: list[str]) -> int:
