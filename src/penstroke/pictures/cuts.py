@@ -88,8 +88,8 @@ def cut_digits(
             total, sequence = parts.best(labels)
             if total + log_prob > best:
                 best, chosen = total + log_prob, sequence
-    if not chosen:
-        return [Cut(parts.ink(k)) for k in parts.best()[1]]
+    if len(chosen) < 2:  # a mark by itself, which may be a sign: its image alone decides
+        return [Cut(parts.ink(k)) for k in chosen or parts.best()[1]]
     priors = _priors([reading for reading in readings if len(reading[0]) == len(chosen)], parts.classes)
     return [Cut(parts.ink(k), prior) for k, prior in zip(chosen, priors, strict=True)]
 
