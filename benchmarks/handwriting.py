@@ -5,7 +5,6 @@ pictures are MNIST's test digits, except those of small pictures, which the reci
 ``benchmarks/results/handwriting.json``; ``--only ROW`` measures one row and keeps the others.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -18,7 +17,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from benchmarks import outlier_pictures, pages_without_digits, small_pictures, turned_pages
-from benchmarks.conditions import RESULTS, save_result
+from benchmarks.conditions import RESULTS, load_result, save_result
 from benchmarks.pictures import FIRST_SEED
 from benchmarks.ready import postal_digits, scikit_digits
 from benchmarks.trial_pictures import KINDS, trial
@@ -74,7 +73,7 @@ def pages(n: int) -> Iterator[Case]:
 
 def turned(n: int) -> Iterator[Case]:
     """Pages turned by 90, 180 and 270 degrees that are as good as upright, or rejected."""
-    for seed in range(FIRST_SEED, FIRST_SEED + n // 3):
+    for seed in range(FIRST_SEED, FIRST_SEED + n // len(turned_pages.TURNS)):
         picture, truth = turned_pages.page(seed)
         yield len(turned_pages.TURNS), partial(_turned_well, picture, truth)
 
@@ -134,8 +133,7 @@ def main(*models: Path, share: float = 1.0, only: str | None = None) -> None:
     """
     runtime.configure()
     classifiers = [Classifier.load(path) for path in models]
-    saved = RESULTS / "handwriting.json"
-    rows = json.loads(saved.read_text(encoding="utf-8"))["rows"] if only and saved.exists() else {}
+    rows = load_result("handwriting")["rows"] if only and (RESULTS / "handwriting.json").exists() else {}
     for name in [only] if only else ROWS:
         aim, n, cases = ROWS[name]
         started = time.perf_counter()

@@ -5,7 +5,7 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from benchmarks.conditions import RESULTS
+from benchmarks.conditions import RESULTS, load_result
 
 SHARES = {
     "single digits": ("generated single digits, all kinds of paper", "98.5 %"),
@@ -55,17 +55,17 @@ def pictures() -> str:
 
 def handwriting() -> str:
     """Return the table of digits, lines and pages of other origin, over several models."""
-    saved = RESULTS / "handwriting.json"
-    if not saved.exists():
-        return NOT_MEASURED.replace("benchmarks.pictures MODEL", "benchmarks.handwriting RUN RUN RUN")
-    figures = json.loads(saved.read_text(encoding="utf-8"))
+    figures = load_result("handwriting")
     lines = ["| pictures | target | mean (95 % interval) | the models | n |", "|---|---|---|---|---|"]
     for name, row in figures["rows"].items():
-        n, rights = row["n"], row["right"]
-        mean = sum(rights) / len(rights)
-        each = f"{100 * min(rights) / n:.1f} to {100 * max(rights) / n:.1f}"
-        lines.append(f"| {name} | ≥ {row['aim']:g} % | {_interval(mean, n)} | {each} | {n:,} |")
+        lines.append(f"| {name} | ≥ {row['aim']:g} % | {_of_models(row['right'], row['n'])} | {row['n']:,} |")
     return "\n".join([*lines, "", f"Mean of {figures['models']} models of recipe `robust` with different seeds."])
+
+
+def _of_models(rights: list[int], n: int) -> str:
+    """Return two columns: the mean of several models with its interval, and their range."""
+    each = f"{100 * min(rights) / n:.1f} to {100 * max(rights) / n:.1f}"
+    return f"{_interval(sum(rights) / len(rights), n)} | {each}"
 
 
 def _interval(right: float, n: int) -> str:
@@ -113,10 +113,7 @@ def turned() -> str:
 
 def unseen() -> str:
     """Return the table of the pictures without a digit of kinds that no training image resembles."""
-    saved = RESULTS / "unseen-outliers.json"
-    if not saved.exists():
-        return NOT_MEASURED.replace("benchmarks.pictures MODEL", "benchmarks.unseen_outliers")
-    halves = json.loads(saved.read_text(encoding="utf-8"))["rows"]
+    halves = load_result("unseen-outliers")["rows"]
     lines = ["| trained on | pictures of other kinds | rejected | test digits rejected |", "|---|---|---|---|"]
     right = n = 0
     for name, row in halves.items():
@@ -138,12 +135,10 @@ def readers() -> str:
     ]
     for kind, row in figures["rows"].items():
         found, n = row["penstroke"], row["penstroke"][0]["n"]
-        rights = [count["right"] for count in found]
-        mean = sum(rights) / len(rights)
+        reached = _of_models([count["right"] for count in found], n)
         by_line = 100 * sum(count["lines"]["right"] for count in found) / sum(count["lines"]["n"] for count in found)
         theirs = "".join(f"{100 * count['right'] / n:.1f} %" for count in row.get("tesseract", []))
-        each = f"{100 * min(rights) / n:.1f} to {100 * max(rights) / n:.1f}"
-        lines.append(f"| {kind} | {_interval(mean, n)} | {each} | {by_line:.1f} % | {theirs} | {n:,} |")
+        lines.append(f"| {kind} | {reached} | {by_line:.1f} % | {theirs} | {n:,} |")
     models = f"Mean of {figures['models']} models of recipe `robust` with different seeds, which read the same pictures"
     return "\n".join([*lines, "", f"{models}; Tesseract {figures['tesseract']}."])
 

@@ -61,7 +61,8 @@ class Cut:
 
     Args:
         ink: ``float32`` ``[h, w]``, its levels, of the shape of the ink that it is cut from.
-        log_prior: log-probabilities of its classes by the readings of the whole; None without readings.
+        log_prior: log-probabilities of its classes by the readings of the whole; None without readings, and for a
+            digit that is not cut from others.
     """
 
     ink: Grey
