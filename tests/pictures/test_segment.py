@@ -219,6 +219,20 @@ def touching(text: str) -> Float[ndarray, "h w"]:
     return without_fragments(ndimage.grey_closing(ink, (1, 5)).astype(np.float32))
 
 
+@pytest.mark.parametrize(("log_prob", "digits"), [(-0.001, 1), (-0.05, 2)])
+def test_wide_ink_is_one_digit_if_a_model_that_knows_outliers_is_certain(log_prob: float, digits: int) -> None:
+    def always(images: UInt8[ndarray, "n 28 28"]) -> Float[ndarray, "n classes"]:
+        return np.full((len(images), 2), [log_prob, np.log1p(-np.exp(log_prob))])
+
+    def read(strip: UInt8[ndarray, "28 w"]) -> Readings:
+        return [((0, 0), -0.1)]
+
+    picture = np.full((120, 140), 230, np.uint8)
+    picture[30:90, 40:47] = picture[30:90, 90:97] = picture[58:63, 40:97] = 30  # two strokes, connected
+    assert len(segment_ink(find_ink(picture), always, read, knows_outliers=True)) == digits
+    assert len(segment_ink(find_ink(picture), always, read)) == 2
+
+
 @pytest.mark.parametrize("labels", [None, (2, 5), (2, 5, 1)])
 @pytest.mark.parametrize("text", ["25", "80", "413", "2"])
 def test_the_cut_is_the_best_of_all_though_few_parts_are_scored(

@@ -90,7 +90,7 @@ class PageReader:
     def _marks(self, ink: Ink) -> tuple[Detection, ...]:
         """Return the marks of the lines of a page with their predictions."""
         try:
-            symbols = segment_ink(ink, self.score, self.read_strip)
+            symbols = segment_ink(ink, self.score, self.read_strip, knows_outliers=self.knows_outliers)
         except EmptyPicture:
             return ()
         digits = [symbol for symbol in symbols if symbol.image is not None]

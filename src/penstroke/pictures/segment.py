@@ -12,26 +12,22 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
-from penstroke.pictures.basics import Mask, resize
 from penstroke.pictures.cuts import Cut, ReadFunction, ScoreFunction, cut_digits, log_scores
 from penstroke.pictures.ink import Ink, find_ink
+from penstroke.pictures.lines import Component, find_columns, find_lines, find_slope, usual_height
 from penstroke.pictures.prepare import check_pen, isolate, symbol_in
 from penstroke.pictures.shape import to_symbol
 
-SLOPES = np.linspace(-0.21, 0.21, 29)
-"""Slopes of lines that are tried: up to 12 degrees in either direction."""
 MIN_STRENGTH = 0.5
 """Minimum mean level of a component, relative to that of the component with most ink."""
 MIN_THICKNESS = 0.4
 """Minimum area of a component, relative to its longer side times the stroke width."""
 MAX_SINGLE_WIDTH = 0.45
 """Width of a component, relative to its height, up to which it is one digit."""
-MIN_LINE_HEIGHT = 0.25
-"""Minimum height of the digits of a line, relative to the usual height of the page."""
-MIN_GUTTER, MIN_MARKS = 1.5, 1.5
-"""Minimum distance of two columns, relative to the usual height, and minimum mean number of marks of their lines."""
-CERTAIN = -0.2
-"""Log-probability of one digit above which a wider component is not cut."""
+WIDE = 0.75
+"""Width of a component, relative to its height, above which it may well be two digits."""
+CERTAIN, CERTAIN_IF_WIDE = -0.2, -0.005
+"""Log-probability of one digit above which a component that is wider than a single digit is not cut."""
 
 
 @dataclass(frozen=True)
@@ -49,37 +45,6 @@ class Symbol:
     box: tuple[int, int, int, int]
     image: UInt8[ndarray, "28 28"] | None
     log_prior: Float[ndarray, " classes"] | None = None
-
-
-@dataclass(frozen=True)
-class Component:
-    """A connected component of ink, or several that were joined.
-
-    Args:
-        labels: labels of the connected components.
-        box: ``(top, left, bottom, right)`` in working pixels; the last row and column are exclusive.
-        ink_mass: the sum of the levels of the ink.
-    """
-
-    labels: tuple[int, ...]
-    box: tuple[int, int, int, int]
-    ink_mass: float
-
-    @property
-    def height(self) -> int:
-        """Pixels from top to bottom."""
-        return self.box[2] - self.box[0]
-
-    @property
-    def width(self) -> int:
-        """Pixels from left to right."""
-        return self.box[3] - self.box[1]
-
-    def joined(self, other: "Component") -> "Component":
-        """Return both as one component."""
-        low = np.minimum(self.box[:2], other.box[:2]).tolist()
-        high = np.maximum(self.box[2:], other.box[2:]).tolist()
-        return Component(self.labels + other.labels, (*low, *high), self.ink_mass + other.ink_mass)
 
 
 def _origin(ink: Ink, component: Component) -> tuple[int, int]:
@@ -112,13 +77,17 @@ def segment(picture: UInt8[ndarray, "h w *c"], score: ScoreFunction) -> list[Sym
     return [symbol for symbol in segment_ink(find_ink(picture), score) if symbol.image is not None]
 
 
-def segment_ink(ink: Ink, score: ScoreFunction, read: ReadFunction | None = None) -> list[Symbol]:
+def segment_ink(
+    ink: Ink, score: ScoreFunction, read: ReadFunction | None = None, *, knows_outliers: bool = False
+) -> list[Symbol]:
     """Return the marks of the lines of digits, including those without the size of a digit, such as decimal points.
 
     Args:
         ink: the ink of a picture.
         score: see ``segment``.
         read: reads touching digits as a whole; see ``cut_digits``.
+        knows_outliers: whether the score of touching digits is low, so that a wide component with a high score is one
+            digit.
 
     Raises:
         EmptyPicture: the only marks are not pen strokes.
@@ -126,6 +95,7 @@ def segment_ink(ink: Ink, score: ScoreFunction, read: ReadFunction | None = None
     components = find_writing(ink)
     if not components:
         return []
+    certain_if_wide = CERTAIN_IF_WIDE if knows_outliers else 0.0
     written = np.isin(ink.components.labels, [label for c in components for label in c.labels])
     check_pen(ink, written)
     height, slope = usual_height(components), find_slope(written)
@@ -137,7 +107,7 @@ def segment_ink(ink: Ink, score: ScoreFunction, read: ReadFunction | None = None
         height = usual_height(members)
         for component in join(ink, members, height, score):
             if _is_digit_sized(component, height):
-                in_line += _symbols(ink, component, height, line, score, read)
+                in_line += _symbols(ink, component, height, line, score, read, certain_if_wide)
             else:
                 in_line.append(Symbol(line, _in_picture(component.box, ink.scale), None))
         if any(symbol.image is not None for symbol in in_line):
@@ -195,78 +165,6 @@ def _area(component: Component, labels: Int[ndarray, "h w"]) -> int:
     return int((labels[top:bottom, left:right] == component.labels[0]).sum())
 
 
-def usual_height(components: list[Component]) -> float:
-    """Return the median height of components, weighted by their ink mass."""
-    order = sorted(components, key=lambda c: c.height)
-    weight = np.cumsum([c.ink_mass for c in order])
-    return float(order[int(np.searchsorted(weight, weight[-1] / 2))].height)
-
-
-def find_slope(mask: Mask) -> float:
-    """Return the slope of the lines: the one along which ink is concentrated in the fewest rows."""
-    small = resize(mask.astype(np.float32), min(1.0, 200 / max(mask.shape)))
-    y, x = np.nonzero(small > 0.2)
-
-    def concentration(slope: float) -> float:
-        rows = np.round(y - slope * x).astype(int)
-        return float(np.square(np.bincount(rows - rows.min()).astype(float)).sum()) * (1 - 0.3 * abs(slope))
-
-    return float(max(SLOPES, key=concentration))
-
-
-def find_columns(components: list[Component], height: float, slope: float) -> list[list[Component]]:
-    """Return the components by column from the left: numbers in several lines beside others, with a wide gap between.
-
-    Marks that are far apart in each line, as in a grid, are in one column.
-    """
-
-    def shift(c: Component) -> float:
-        return slope * (c.box[0] + c.box[2]) / 2
-
-    columns: list[list[Component]] = []
-    end = -np.inf
-    for component in sorted(components, key=lambda c: c.box[1] + shift(c)):
-        if component.box[1] + shift(component) > end + MIN_GUTTER * height:
-            columns.append([])
-        columns[-1].append(component)
-        end = max(end, component.box[3] + shift(component))
-    lines = [len(find_lines(column, height, slope)) for column in columns]
-    has_numbers = (count > 1 and len(column) >= MIN_MARKS * count for column, count in zip(columns, lines, strict=True))
-    return columns if all(has_numbers) else [components]
-
-
-def find_lines(components: list[Component], height: float, slope: float) -> list[list[Component]]:
-    """Return the components by line from the top, and from left to right within a line."""
-
-    def position(c: Component) -> float:
-        return (c.box[0] + c.box[2]) / 2 - slope * (c.box[1] + c.box[3]) / 2
-
-    def digits_of(line: list[Component]) -> list[Component]:
-        return [c for c in line if c.height >= 0.4 * line[0].height]
-
-    lines: list[list[Component]] = []
-    # The tallest component of a line starts it; bars, dots and dashes are added to the nearest line.
-    for component in sorted(components, key=lambda c: -c.height):
-        at = position(component)
-        distances = [
-            abs(at - float(np.mean([position(c) for c in digits_of(line)]))) / line[0].height for line in lines
-        ]
-        nearest = int(np.argmin(distances)) if lines else -1
-        if lines and distances[nearest] <= (0.55 if component.height >= 0.5 * lines[nearest][0].height else 0.9):
-            lines[nearest].append(component)
-        elif component.height >= MIN_LINE_HEIGHT * height:
-            lines.append([component])
-    # A small mark alone is a dot or a dash.
-    lines = [line for line in lines if line[0].height >= 0.4 * height or len(digits_of(line)) > 1]
-    lines.sort(key=lambda line: float(np.mean([position(c) for c in line])))
-    return [sorted(line, key=_middle) for line in lines]
-
-
-def _middle(component: Component) -> int:
-    """Return twice the column of the component's middle."""
-    return component.box[1] + component.box[3]
-
-
 def join(ink: Ink, line: list[Component], height: float, score: ScoreFunction) -> list[Component]:
     """Return the components of a line from left to right, with those of one digit joined."""
     components = list(line)
@@ -274,7 +172,7 @@ def join(ink: Ink, line: list[Component], height: float, score: ScoreFunction) -
         (pair for pair in _near_pairs(components, height) if _is_one_digit(ink, *pair, height, score)), None
     ):
         components = [c for c in components if c not in pair] + [pair[0].joined(pair[1])]
-    return sorted(components, key=_middle)
+    return sorted(components, key=lambda c: c.middle)
 
 
 def _near_pairs(components: list[Component], height: float) -> list[tuple[Component, Component]]:
@@ -317,17 +215,22 @@ def _is_digit_sized(component: Component, height: float) -> bool:
 
 
 def _symbols(
-    ink: Ink, component: Component, height: float, line: int, score: ScoreFunction, read: ReadFunction | None
+    ink: Ink,
+    component: Component,
+    height: float,
+    line: int,
+    score: ScoreFunction,
+    read: ReadFunction | None,
+    certain_if_wide: float,
 ) -> list[Symbol]:
     """Return the digits in a component, of which most have one."""
     level = _level(ink, component)
     top, left = _origin(ink, component)
     tall = max(0.9 * height, min(component.height, 1.3 * height))
     # Narrow components are single digits; wider ones are if the score is high.
-    wide = component.width > 0.75 * tall
-    doubtful = component.width > MAX_SINGLE_WIDTH * tall
+    certain = certain_if_wide if component.width > WIDE * tall else CERTAIN
     cuts = [Cut(level)]
-    if wide or (doubtful and log_scores(score, [to_symbol(level)])[0].max() <= CERTAIN):
+    if component.width > MAX_SINGLE_WIDTH * tall and log_scores(score, [to_symbol(level)])[0].max() <= certain:
         cuts = cut_digits(level, min(height, component.height), ink.width, score, read) or cuts
     scale = ink.scale
     return [Symbol(line, _box(c.ink > 0.25, top, left, scale), to_symbol(c.ink), c.log_prior) for c in cuts]
