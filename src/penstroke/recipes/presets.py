@@ -136,7 +136,7 @@ def best(**flat: Any) -> Recipe:
     recipe = Recipe(
         name="best",
         network=_six_convolutions(48),
-        epochs=60,
+        epochs=40,
         batch_size=250,
         optimizer=Muon(lr=0.02, momentum=0.9, rescale=True),
         schedule=OneCycle(),
