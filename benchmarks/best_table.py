@@ -30,7 +30,8 @@ def best() -> str:
             *rows,
             "",
             f"MNIST's 10,000 test images, opened once after all trainings; {conditions['cores']} cores of "
-            f"{conditions['processor']}, {conditions['threads']} threads, PyTorch {conditions['packages']['torch']}.",
+            f"{conditions['processor']}, PyTorch {conditions['packages']['torch']}; each training with one thread, "
+            "beside others.",
         ]
     )
 

@@ -66,8 +66,9 @@ def load_result(name: str) -> dict[str, Any]:
 
 def described(conditions: dict[str, Any]) -> str:
     """Return the conditions of a result as text: cores, processor, threads and versions."""
+    threads = "1 thread" if conditions["threads"] == 1 else f"{conditions['threads']} threads"
     return (
-        f"{conditions['cores']} cores of {conditions['processor']}, {conditions['threads']} threads, "
+        f"{conditions['cores']} cores of {conditions['processor']}, {threads}, "
         f"Python {conditions['python']}, PyTorch {conditions['packages']['torch']}"
     )
 

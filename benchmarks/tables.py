@@ -58,7 +58,7 @@ def accuracy() -> str:
         "|---|---|---|---|---|---|---|",
     ]
     printed = {("book", 0): "9833", ("book", 1): "9859"}
-    for name in ("book", "fast", "robust"):
+    for name in ("book", "fast", "robust", "best"):
         kept = load_result(f"accuracy-{name}")
         tested_once = len(kept["summary"]) == 1
         for epoch, row in enumerate(kept["summary"]):
@@ -67,7 +67,8 @@ def accuracy() -> str:
                 f"| `{name}` | after epoch {after} | {row['mean_correct']:.1f} | {row['sd_correct']:.1f} | "
                 f"{row['mean_loss']:.4f} | {kept['n']} | {printed.get((name, epoch), '')} |"
             )
-    return "\n".join([*rows, "", f"MNIST's 10,000 test images; {conditions('accuracy-book')}."])
+    measured = f"`book`, `fast`: {conditions('accuracy-book')}; `robust`, `best`: {conditions('accuracy-best')}"
+    return "\n".join([*rows, "", f"MNIST's 10,000 test images. {measured}."])
 
 
 def speed() -> str:
