@@ -3,7 +3,7 @@
 import statistics
 from typing import Any
 
-from benchmarks.conditions import RESULTS, load_result
+from benchmarks.conditions import RESULTS, described, load_result
 
 RECIPES = ("best", "distilled")
 
@@ -29,9 +29,7 @@ def best() -> str:
             "|---|---|---|---|---|---|---|---|",
             *rows,
             "",
-            f"MNIST's 10,000 test images, opened once after all trainings; {conditions['cores']} cores of "
-            f"{conditions['processor']}, PyTorch {conditions['packages']['torch']}; each training with one thread, "
-            "beside others.",
+            f"MNIST's 10,000 test images, opened once after all trainings; {described(conditions)}.",
         ]
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.conditions import RESULTS, load_result
+from benchmarks.conditions import RESULTS, described, load_result
 
 NOT_MEASURED = "Not measured yet: run `python -m benchmarks.transfer`."
 
@@ -24,15 +24,13 @@ def transfer() -> str:
                 f"**{_percent(row['ready'])}** | {100 * gain['mean']:+.2f}{_half(gain)} | "
                 f"{_percent(source['ready_as_it_is'])} |"
             )
-    where = found["conditions"]
     return "\n".join(
         [
             *lines,
             "",
             f"Test accuracy in per cent: mean of {found['seeds']} seeds and 95 % interval of the mean; recipe `robust` "
-            f"without outliers, {found['steps']} steps of {found['batch_size']} images. {where['cores']} cores of "
-            f"{where['processor']}, {where['threads']} threads, Python {where['python']}, PyTorch "
-            f"{where['packages']['torch']}.",
+            f"without outliers, {found['steps']} steps of {found['batch_size']} images. "
+            f"{described(found['conditions'])}.",
         ]
     )
 

@@ -95,7 +95,6 @@ def segment_ink(
     components = find_writing(ink)
     if not components:
         return []
-    certain_if_wide = CERTAIN_IF_WIDE if knows_outliers else 0.0
     written = np.isin(ink.components.labels, [label for c in components for label in c.labels])
     check_pen(ink, written)
     height, slope = usual_height(components), find_slope(written)
@@ -107,7 +106,7 @@ def segment_ink(
         height = usual_height(members)
         for component in join(ink, members, height, score):
             if _is_digit_sized(component, height):
-                in_line += _symbols(ink, component, height, line, score, read, certain_if_wide)
+                in_line += _symbols(ink, component, height, line, score, read, knows_outliers)
             else:
                 in_line.append(Symbol(line, _in_picture(component.box, ink.scale), None))
         if any(symbol.image is not None for symbol in in_line):
@@ -221,16 +220,19 @@ def _symbols(
     line: int,
     score: ScoreFunction,
     read: ReadFunction | None,
-    certain_if_wide: float,
+    knows_outliers: bool,
 ) -> list[Symbol]:
     """Return the digits in a component, of which most have one."""
     level = _level(ink, component)
     top, left = _origin(ink, component)
     tall = max(0.9 * height, min(component.height, 1.3 * height))
     # Narrow components are single digits; wider ones are if the score is high.
-    certain = certain_if_wide if component.width > WIDE * tall else CERTAIN
+    wide = component.width > WIDE * tall
+    certain = CERTAIN_IF_WIDE if wide else CERTAIN
     cuts = [Cut(level)]
-    if component.width > MAX_SINGLE_WIDTH * tall and log_scores(score, [to_symbol(level)])[0].max() <= certain:
+    if component.width > MAX_SINGLE_WIDTH * tall and (
+        (wide and not knows_outliers) or log_scores(score, [to_symbol(level)])[0].max() <= certain
+    ):
         cuts = cut_digits(level, min(height, component.height), ink.width, score, read) or cuts
     scale = ink.scale
     return [Symbol(line, _box(c.ink > 0.25, top, left, scale), to_symbol(c.ink), c.log_prior) for c in cuts]
