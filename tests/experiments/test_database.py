@@ -61,13 +61,13 @@ def test_two_commands_search_together_and_a_killed_one_is_continued(
     words = ("tune", "--range", "lr=0.05..5", *sizes, "--out", tmp_path / "t", "--jobs", 1, "--storage", postgresql)
     code, _ = command(*words, "--trials", 100).stop_after(1, signal.SIGKILL)
     assert code == -signal.SIGKILL
-    other = subprocess.Popen(
+    with subprocess.Popen(
         command(*words, "--trials", 5).words, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    done = command(*words, "--trials", 5, "--json").finish()
-    assert done.returncode == 0, done.stderr
-    errors = other.communicate(timeout=120)[1]
+    ) as other:  # fmt: skip
+        done = command(*words, "--trials", 5, "--json").finish()
+        errors = other.communicate(timeout=120)[1]
+    assert done.returncode == 0, done.stdout + done.stderr
     assert other.returncode == 0, errors
     recipe = recipes.book(validation=0.1, test_each_epoch=False, epochs=2, channels=(4, 16), batch_size=20)
     source = Source("mnist5k", 600)

@@ -15,6 +15,7 @@ from penstroke.errors import RunError, UsageError
 from penstroke.experiments.ranges import parse_range
 from penstroke.experiments.source import Source
 from penstroke.experiments.tuning import FILE, Tuning, importances, open_tuning, tune
+from penstroke.experiments.worker import reserved
 from penstroke.recipes import Recipe
 
 BASE = recipes.book(validation=0.1, test_each_epoch=False, epochs=2, batch_size=50)
@@ -31,7 +32,7 @@ def test_a_killed_search_resumes(command: Callable[..., Any], tmp_path: Path) ->
     code, _ = command(*words, "--trials", 100).stop_after(2, signal.SIGKILL)
     assert code == -signal.SIGKILL
     done = command(*words, "--trials", 4, "--json").finish()
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
     assert len(found["trials"]) >= 4
     assert {trial["state"] for trial in found["trials"]} <= {"complete", "pruned"}
@@ -53,6 +54,15 @@ def test_the_running_trial_of_a_dead_process_is_queued_again(tmp_path: Path) -> 
     assert again.params["lr"] == value
     states = [trial.state for trial in tuning.study.trials]
     assert states == [TrialState.FAIL, TrialState.COMPLETE]
+
+
+def test_a_trial_whose_run_another_process_begins_is_left_to_it(tmp_path: Path) -> None:
+    tuning = opened(tmp_path)
+    trial = tuning.study.ask()
+    trial.suggest_float("lr", 0.05, 5, log=True)
+    with reserved(tuning.run(tuning.study.trials[0]).path):
+        tune(tuning, 1)
+    assert [found.state for found in tuning.study.trials] == [TrialState.RUNNING]
 
 
 def _stop(*_: object) -> None:

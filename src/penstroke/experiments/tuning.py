@@ -20,13 +20,14 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from penstroke import runs, storage
+from penstroke import storage
 from penstroke.errors import RunError, UsageError
 from penstroke.experiments.database import open_database
 from penstroke.experiments.plan import Experiment, Plan, Setting
 from penstroke.experiments.ranges import Range, applicable, check_ranges, value_of
 from penstroke.experiments.runner import Experiments, kept_row, open_experiments
 from penstroke.experiments.source import Source
+from penstroke.experiments.worker import reserved
 from penstroke.experiments.workers import Conditions, Workers
 from penstroke.recipes import Recipe
 from penstroke.recipes.fields import CHOICES
@@ -215,13 +216,12 @@ def tune(
 def _retry_abandoned(tuning: Tuning) -> None:
     """Give up the running trials that no process trains, and queue their values; their runs are resumed."""
     for trial in tuning.study.get_trials(states=(TrialState.RUNNING,)):
-        run = tuning.run(trial)
-        if runs.is_run(run.path):
-            try:
-                with run.locked_for_training():
-                    pass
-            except RunError:
-                continue  # another process trains it
+        try:
+            # If another process has chosen the values and not reserved the run yet, one of the two waits in its worker.
+            with reserved(tuning.run(trial).path):
+                pass
+        except RunError:
+            continue  # another process trains it
         with suppress(ValueError, RuntimeError):  # another process has given it up at the same time
             tuning.study.tell(trial.number, state=TrialState.FAIL)
             tuning.study.enqueue_trial(trial.params)

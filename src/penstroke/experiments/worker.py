@@ -9,7 +9,8 @@ import json
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
@@ -82,14 +83,34 @@ def train_one(task: dict[str, Any], callbacks: list[Callback]) -> None:
     """
     path, recipe = Path(task["path"]), Recipe.from_json(task["recipe"])
     data = load_data(Source.from_json(task["source"]))
-    if not runs.is_run(path):
-        remove_beginning(path)
-        train_run(recipe, data, device=task["device"], out=path, callbacks=callbacks)
-        return
-    run = Run(path)
-    wait_until_free(run, LONG if task["epochs"] else PATIENCE)
-    if not run.finished:
-        resume_run(run, data, device=task["device"], callbacks=callbacks)
+    patience = LONG if task["epochs"] else PATIENCE
+    with reserved(path, patience):
+        if not runs.is_run(path):
+            remove_beginning(path)
+            train_run(recipe, data, device=task["device"], out=path, callbacks=callbacks)
+            return
+        run = Run(path)
+        wait_until_free(run, patience)
+        if not run.finished:
+            resume_run(run, data, device=task["device"], callbacks=callbacks)
+
+
+@contextmanager
+def reserved(path: Path, patience: float = 0.0) -> Iterator[None]:
+    """Prevent the processes of other experiments from training a run within the block, also before the run exists.
+
+    Args:
+        path: folder of the run.
+        patience: seconds to wait for another process.
+
+    Raises:
+        RunError: another process still trains the run.
+        StorageError: the lock cannot be written.
+    """
+    locks = storage.make_folder(path.parent / ".locks")
+    message = f"The run {path} is being trained by another process."
+    with storage.locked(locks, message, file=path.name, patience=patience):
+        yield
 
 
 def remove_beginning(path: Path) -> None:
