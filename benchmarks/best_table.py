@@ -1,4 +1,4 @@
-"""The table of the most accurate models, from the results of ``benchmarks.accuracy``."""
+"""The tables of the most accurate models, and of the networks that were compared on validation images."""
 
 import statistics
 from typing import Any
@@ -46,3 +46,46 @@ def _row(name: str, scores: list[tuple[float, float]], minutes: str) -> str:
         f"| {name} | {statistics.mean(plain):.3f} | {deviation} | {min(plain):.2f} | {max(plain):.2f} | "
         f"{statistics.mean(undisputed):.3f} | {len(plain)} | {minutes} |"
     )
+
+
+def search() -> str:
+    """Return the comparison of networks and augmentations on validation images."""
+    found = load_result("best-search")
+    rows = [
+        f"| {_network(row['recipe']['network'])} | {_augmentation(row)} | {row['recipe']['epochs']} | "
+        f"{100 - row['errors'] / 100:.2f} | {row['loss']:.4f} | {row['cpu_seconds']:.0f} s |"
+        for row in found["trainings"]
+    ]
+    pairs = found["shared_by_pairs"]
+    return "\n".join(
+        [
+            "| network | augmentation | epochs | validation | loss | CPU |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+            f"Two of these networks make {min(pairs)} to {max(pairs)} errors in common "
+            f"(mean {statistics.mean(pairs):.0f}), all of them {found['shared_by_all']}; "
+            f"the mean of their probabilities makes {found['errors_of_mean']}. "
+            f"Validation is 10,000 training images; {described(found['conditions'])}.",
+        ]
+    )
+
+
+def _network(network: dict[str, Any]) -> str:
+    """Return a network in words: that of ``best``, or kernels and channels."""
+    if network["padding"]:
+        return "`best`"
+    sizes = [
+        f"{channels}/2" if stride == 2 else str(channels)
+        for channels, stride in zip(network["channels"], network["strides"], strict=True)
+    ]
+    kernel = network["kernel_sizes"][0]
+    return f"{kernel}x{kernel}: {' '.join(sizes)}"
+
+
+def _augmentation(row: dict[str, Any]) -> str:
+    """Return the augmentation of a training in words."""
+    parts = [f"warp {row['recipe']['warp']:g}"] if row["recipe"]["warp"] else []
+    if row["rotation"]:
+        parts.append(f"rotation {row['rotation']:.0f}°, shift {100 * row['shift']:.0f} %")
+    return ", ".join(parts)

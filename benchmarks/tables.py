@@ -7,7 +7,7 @@ results.
 from pathlib import Path
 from typing import Any
 
-from benchmarks.best_table import best
+from benchmarks.best_table import best, search
 from benchmarks.claims_table import BASELINES, audit, claim, claims_conditions, gradient_noise, learning_rates
 from benchmarks.conditions import described, load_result
 from benchmarks.corrections_table import corrections
@@ -191,6 +191,7 @@ TABLES = {
     "corrections": corrections,
     "accuracy": accuracy,
     "best": best,
+    "best-search": search,
     "book_peers": book_peers,
     "exports": exports,
     "handwriting": handwriting,
