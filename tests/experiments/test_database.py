@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,21 +20,19 @@ from penstroke.errors import MissingExtraError, RunError
 from penstroke.experiments.database import open_database
 from penstroke.experiments.ranges import parse_range
 from penstroke.experiments.source import Source
-from penstroke.experiments.tuning import open_tuning
+from penstroke.experiments.tuning import open_tuning, tune
 
 PLACES = [*sorted(Path("/usr/lib/postgresql").glob("*/bin")), *map(Path, os.environ["PATH"].split(":"))]
 """Folders of the server's programs; Debian's package does not put them on the path."""
 
 
 @pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """Start a server in a temporary folder, and return the URL of its database."""
     programs = next((place for place in PLACES if (place / "initdb").exists()), None)
     if not programs:
         pytest.skip("PostgreSQL is not installed")
-    folder = Path("/tmp") / tmp_path_factory.mktemp("pg").name / f"penstroke-{os.getpid()}"
-    folder.parent.mkdir(exist_ok=True)
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="penstroke-", dir="/tmp"))  # a short path: it holds a socket
     # The server refuses to run as root.
     user: dict[str, Any] = {"user": "postgres"} if os.geteuid() == 0 else {}
     name = user.get("user", getpass.getuser())
@@ -51,7 +50,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finally:
             subprocess.run([*control, "-m", "immediate", "stop"], **run)
     finally:
-        shutil.rmtree(folder.parent)
+        shutil.rmtree(folder)
 
 
 def test_two_commands_search_together_and_a_killed_one_is_continued(
@@ -93,3 +92,13 @@ def test_databases_that_cannot_be_used_are_named_without_their_password(tmp_path
     (tmp_path / "text.db").write_text("no database " * 100)
     with pytest.raises(RunError, match="cannot be used"):
         open_database(f"sqlite:///{tmp_path}/text.db")
+
+
+def test_a_database_that_stops_answering_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "study.db"
+    recipe = recipes.book(validation=0.1, test_each_epoch=False, epochs=1)
+    source, ranges = Source("mnist5k", 300), (parse_range("lr=0.05..5"),)
+    tuning = open_tuning(recipe, ranges, tmp_path / "t", source, database=f"sqlite:///{file}")
+    file.write_text("no database " * 100)
+    with pytest.raises(RunError, match=r"The database of the study stopped answering: file is not a database\. Check"):
+        tune(tuning, 1)

@@ -97,6 +97,7 @@ def tune(
     require_extra("train", "torch")
     require_extra("tune", "optuna")
     from penstroke.cli.progress import Downloads
+    from penstroke.experiments.database import connected
     from penstroke.experiments.tuning import open_tuning
     from penstroke.experiments.tuning import tune as search
     from penstroke.experiments.workers import Conditions
@@ -113,7 +114,8 @@ def tune(
     except (KeyboardInterrupt, SystemExit):
         warn("stopped; run the same command again to continue")
         raise
-    return _result(tuning, folder)
+    with connected():
+        return _result(tuning, folder)
 
 
 def _report(tuning: "Tuning", trial: Any, state: str) -> None:

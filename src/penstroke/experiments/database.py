@@ -1,6 +1,8 @@
 """Studies in a database, which processes on many machines share. Imports Optuna and SQLAlchemy."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
@@ -36,7 +38,27 @@ def open_database(url: str) -> RDBStorage:
     except ImportError as error:
         raise MissingExtraError("tune", f"The driver of the database {shown} is missing: {error}.") from error
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, RuntimeError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise RunError(
-            f"The database {shown} cannot be used: {reason}.", "Check its address, its user and that it runs."
+            f"The database {shown} cannot be used: {_reason(error)}.", "Check its address, its user and that it runs."
         ) from error
+
+
+@contextmanager
+def connected() -> Iterator[None]:
+    """Convert the exceptions of Optuna for a database that stops answering within the block.
+
+    Raises:
+        RunError: with the reason.
+    """
+    try:
+        yield
+    except StorageInternalError as error:
+        raise RunError(
+            f"The database of the study stopped answering: {_reason(error.__cause__ or error)}.",
+            "Check that it runs, and run the same command again to continue.",
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of the message of the database's driver."""
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

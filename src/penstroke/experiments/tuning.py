@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from penstroke import storage
 from penstroke.errors import RunError, UsageError
-from penstroke.experiments.database import open_database
+from penstroke.experiments.database import connected, open_database
 from penstroke.experiments.plan import Experiment, Plan, Setting
 from penstroke.experiments.ranges import Range, applicable, check_ranges, value_of
 from penstroke.experiments.runner import Experiments, kept_row, open_experiments
@@ -85,6 +85,7 @@ class Tuning:
         return max(finished, key=lambda trial: trial.value or 0.0, default=None)
 
 
+@connected()
 def open_tuning(
     base: Recipe,
     ranges: tuple[Range, ...],
@@ -106,7 +107,7 @@ def open_tuning(
 
     Raises:
         UsageError: a range is invalid, or the recipe has no validation split or reads the test split.
-        RunError: the study belongs to another tuning, or cannot be read.
+        RunError: the study belongs to another tuning, or cannot be read, or its database stops answering.
         MissingExtraError: the driver of the database is missing.
         DataError, StorageError: see ``open_experiments``.
     """
@@ -182,6 +183,7 @@ def _readable(path: str | Path) -> Iterator[None]:
         ) from error
 
 
+@connected()
 def tune(
     tuning: Tuning,
     trials: int,
@@ -199,6 +201,7 @@ def tune(
         report: called after each trial with the trial and its state in words.
 
     Raises:
+        RunError: the database of the study stops answering. The trainings stop after their step.
         PenstrokeError: a training failed for a reason other than its recipe.
     """
     _retry_abandoned(tuning)
