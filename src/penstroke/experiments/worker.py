@@ -8,7 +8,6 @@ also happens when the program is killed, the current training stops after its st
 import json
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -90,7 +89,8 @@ def train_one(task: dict[str, Any], callbacks: list[Callback]) -> None:
             train_run(recipe, data, device=task["device"], out=path, callbacks=callbacks)
             return
         run = Run(path)
-        wait_until_free(run, patience)
+        with run.locked_for_training(patience):
+            pass  # a command that trains this run alone has ended
         if not run.finished:
             resume_run(run, data, device=task["device"], callbacks=callbacks)
 
@@ -125,23 +125,6 @@ def remove_beginning(path: Path) -> None:
     if others:
         raise RunError(f"{path} is not a run folder: it has {others[0]}.", "Use another folder, or remove this one.")
     storage.remove_folder(path)
-
-
-def wait_until_free(run: Run, patience: float) -> None:
-    """Wait until no other process trains ``run``.
-
-    Raises:
-        RunError: another process still trains it after ``patience`` seconds.
-    """
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            with run.locked_for_training():
-                return
-        except RunError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 def main() -> None:

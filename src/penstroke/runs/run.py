@@ -118,14 +118,18 @@ class Run:
         return sorted(named, key=lambda folder: [int(part) for part in folder.name.split("-")], reverse=True)
 
     @contextmanager
-    def locked_for_training(self) -> Iterator[None]:
+    def locked_for_training(self, patience: float = 0.0) -> Iterator[None]:
         """Prevent other processes from training this run within the block. The lock of a killed process is released.
 
+        Args:
+            patience: seconds to wait for another process.
+
         Raises:
-            RunError: another process is training this run.
+            RunError: another process still trains this run.
             StorageError: the lock cannot be written.
         """
-        with storage.locked(self.path, f"The run {self.path} is being trained by another process."):
+        message = f"The run {self.path} is being trained by another process."
+        with storage.locked(self.path, message, patience=patience):
             yield
 
     def remove_leftovers(self) -> None:
